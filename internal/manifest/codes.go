@@ -1,0 +1,66 @@
+package manifest
+
+// Code is one entry of the table of error codes: what `hyperctl explain` knows.
+type Code struct {
+	ID        string // H2K-AREA-NNN; never reused for another meaning
+	Title     string // one line: what happened
+	Cause     string // why it happens
+	Hint      string // what to do; may name a command
+	Retryable bool   // the same job may succeed later without being changed
+}
+
+// The codes. AREA is SRC (the source), IMG (inside an image), MAN (manifest), VM (description of the machine), FIX, OUT (the
+// output), SPC (space), SEC (policy), JOB (the run), Q (the queue), CFG (configuration).
+const (
+	CodeSourceMissing     = "H2K-SRC-001"
+	CodeSourceUnreadable  = "H2K-SRC-002"
+	CodeSourceChanged     = "H2K-SRC-003"
+	CodeSourceTruncated   = "H2K-SRC-004"
+	CodeSourceChecksum    = "H2K-SRC-005"
+	CodeSourceUnknown     = "H2K-SRC-006" // no known format
+	CodeSourceNotRegular  = "H2K-SRC-007"
+	CodeSourceRead        = "H2K-SRC-008" // I/O error
+	CodeSourceMismatch    = "H2K-SRC-009" // stated format or size is not what was found
+	CodeSourceEmpty       = "H2K-SRC-010"
+	CodeImageCorrupt      = "H2K-IMG-001"
+	CodeImageUnsupported  = "H2K-IMG-002"
+	CodeImageEncrypted    = "H2K-IMG-003"
+	CodeImageOutside      = "H2K-IMG-004"
+	CodeImageMissing      = "H2K-IMG-005" // extent or parent missing
+	CodeImageLimit        = "H2K-IMG-006"
+	CodeImageChain        = "H2K-IMG-007" // flatten: false on a chain
+	CodeImagePartitions   = "H2K-IMG-008" // partition table reaches past the disk
+	CodeManifestSyntax    = "H2K-MAN-001"
+	CodeManifestKey       = "H2K-MAN-002"
+	CodeManifestDialect   = "H2K-MAN-003"
+	CodeManifestValue     = "H2K-MAN-004"
+	CodeManifestRequired  = "H2K-MAN-005"
+	CodeManifestDuplicate = "H2K-MAN-006"
+	CodeManifestLimit     = "H2K-MAN-007"
+	CodeManifestConflict  = "H2K-MAN-008"
+	CodeManifestEncoding  = "H2K-MAN-009"
+	CodeMachineDescriptor = "H2K-VM-001"
+	CodeMachineChecksum   = "H2K-VM-002"
+	CodeMachineMember     = "H2K-VM-003"
+	CodeMachineSeveral    = "H2K-VM-004" // several systems in one package
+	CodeMachineNoDisk     = "H2K-VM-005"
+	CodeFixUnavailable    = "H2K-FIX-001"
+	CodeOutputExists      = "H2K-OUT-001"
+	CodeOutputWrite       = "H2K-OUT-002"
+	CodeOutputProof       = "H2K-OUT-003" // the output does not read back as written
+	CodeOutputFormat      = "H2K-OUT-004"
+	CodeSpaceOutput       = "H2K-SPC-001"
+	CodeSpaceQueue        = "H2K-SPC-002"
+	CodePolicyPath        = "H2K-SEC-001"
+	CodePolicyName        = "H2K-SEC-002"
+	CodePolicyOwner       = "H2K-SEC-003"
+	CodeJobNoResult       = "H2K-JOB-001"
+	CodeJobStalled        = "H2K-JOB-002"
+	CodeJobCancelled      = "H2K-JOB-003"
+	CodeJobCrashLoop      = "H2K-JOB-004"
+	CodeJobInternal       = "H2K-JOB-005"
+	CodeQueueMissing      = "H2K-Q-001" // a member did not come in time
+	CodeQueueName         = "H2K-Q-002"
+	CodeQueueLayout       = "H2K-Q-003"
+	CodeConfig            = "H2K-CFG-001"
+)
