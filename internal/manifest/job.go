@@ -35,17 +35,17 @@ const (
 // Job is one VM to convert, with every default resolved. It is what the daemon hands to the child that runs it.
 type Job struct {
 	Dialect Dialect `json:"dialect,omitempty"`
-	Name    string  `json:"name"`             // VM name; becomes the output directory and the domain's name. Valid per ValidName
-	Source  Source  `json:"source"`           //
-	Machine Machine `json:"machine"`          // what the manifest itself says of the VM; empty fields come from OVF, VMX or defaults
-	Inspect Inspect `json:"inspect"`          //
-	Fix     Fix     `json:"fix"`              //
-	Convert Convert `json:"convert"`          //
-	Check   Check   `json:"validate"`         //
-	DryRun  bool    `json:"dry_run"`          // plan and report, convert nothing
-	Tags    Tags    `json:"tags,omitempty"`   // free labels, carried into the report
-	Asked   Asked   `json:"asked,omitempty"`  // which of the answers the job's own manifest gave, by field path
-	Origin  Origin  `json:"origin,omitempty"` // free facts about where the VM came from, carried into the report
+	Name    string  `json:"name"`            // VM name; becomes the output directory and the domain's name. Valid per ValidName
+	Source  Source  `json:"source"`          //
+	Machine Machine `json:"machine"`         // what the manifest itself says of the VM; empty fields come from OVF, VMX or defaults
+	Inspect Inspect `json:"inspect"`         //
+	Fix     Fix     `json:"fix"`             //
+	Convert Convert `json:"convert"`         //
+	Check   Check   `json:"validate"`        //
+	DryRun  bool    `json:"dry_run"`         // plan and report, convert nothing
+	Tags    Tags    `json:"tags,omitempty"`  // free labels, carried into the report
+	Asked   Asked   `json:"asked,omitempty"` // which of the answers the job's own manifest gave, by field path
+	Origin  Origin  `json:"origin,omitzero"` // free facts about where the VM came from, carried into the report
 }
 
 // Tags are free key-value labels.
