@@ -3,7 +3,9 @@ package disk
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // The kinds of errors of the engine. Every error that a reader or writer returns wraps exactly one of them, or the error of
@@ -31,7 +33,8 @@ type Error struct {
 	Err    error  // cause; may be nil
 }
 
-// Error returns "format: operation: file at 0xoffset: kind: detail: cause", leaving out what is not known.
+// Error returns "format: operation: file at 0xoffset: kind: detail: cause", leaving out what is not known. Names come from
+// hostile images, so whatever would move a terminal's cursor or reverse its text is escaped.
 func (e *Error) Error() string {
 	var parts []string
 	if e.Format != "" {
@@ -42,9 +45,9 @@ func (e *Error) Error() string {
 	}
 	switch {
 	case e.File != "" && e.Off >= 0:
-		parts = append(parts, fmt.Sprintf("%s at %#x", e.File, e.Off))
+		parts = append(parts, fmt.Sprintf("%s at %#x", shorten(e.File), e.Off))
 	case e.File != "":
-		parts = append(parts, e.File)
+		parts = append(parts, shorten(e.File))
 	case e.Off >= 0:
 		parts = append(parts, fmt.Sprintf("at %#x", e.Off))
 	}
@@ -57,7 +60,7 @@ func (e *Error) Error() string {
 	if e.Err != nil && !errors.Is(e.Kind, e.Err) {
 		parts = append(parts, e.Err.Error())
 	}
-	return strings.Join(parts, ": ")
+	return Printable(strings.Join(parts, ": "))
 }
 
 // Unwrap returns the kind and the cause.
@@ -70,4 +73,38 @@ func (e *Error) Unwrap() []error {
 		errs = append(errs, e.Err)
 	}
 	return errs
+}
+
+// Printable returns s with control bytes, invalid UTF-8 and invisible characters escaped as Go writes them.
+func Printable(s string) string {
+	clean := true
+	for _, r := range s {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == unicode.ReplacementChar && !strings.HasPrefix(s[i:], string(unicode.ReplacementChar)):
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
+
+// shorten cuts a name that no file can have, so that a message stays a line.
+func shorten(name string) string {
+	if len(name) <= MaxNameLen {
+		return name
+	}
+	return name[:MaxNameLen] + fmt.Sprintf("... (%d bytes)", len(name))
 }
