@@ -1,7 +1,10 @@
 // Package convert turns one job into images that boot on KVM: it plans, then runs five stages in order.
 //
-//	Gather --> Facts --> NewPlan (pure) --> load > inspect > fix > convert > validate --> Report
+//	Request --> Gather --> Facts --> NewPlan (pure) --> load > inspect > fix > convert > validate --> Report
+//	                                                     |       |        |       |         |
+//	                                                  Sources  Guest   (later)  Outputs   proof, domain XML
 //
-// The package knows no queue and no daemon: what it needs from them, space and a place to publish, comes in as a Host, and
-// what it tells while it works goes out as Events.
+// The source is never written. Everything is built in Request.Partial; nothing is touched outside it. The package knows no
+// queue and no daemon: what it needs from them, space and a place to publish, comes in as a Host, and what it tells while it
+// works goes out as Events.
 package convert

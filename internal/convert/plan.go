@@ -1,6 +1,12 @@
 package convert
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
 	"hyper2kvm/internal/machine"
 	"hyper2kvm/internal/manifest"
 )
@@ -10,6 +16,7 @@ type Facts struct {
 	Disks      []DiskFacts      `json:"disks"`
 	Machine    *machine.Machine `json:"machine,omitempty"` // from OVF or VMX; nil for lone disks
 	Libguestfs bool             `json:"libguestfs"`        // guest repairs can be made
+	Verify     []string         `json:"verify,omitempty"`  // files whose stated checksums LOAD verifies
 }
 
 // DiskFacts is what is known of one source disk before the run.
@@ -21,6 +28,7 @@ type DiskFacts struct {
 	Chain       []string `json:"chain,omitempty"` // files of the chain, top first, when there is more than one layer
 	VirtualSize int64    `json:"virtual_size"`
 	Allocated   int64    `json:"allocated"` // bytes of content that must be read; an upper bound of the data
+	Touched     int64    `json:"touched"`   // bytes of content in whole blocks of 64 KiB that hold data: what an output may store
 	FileBytes   int64    `json:"file_bytes"`
 	Blank       bool     `json:"blank,omitempty"`
 }
@@ -32,6 +40,7 @@ type Plan struct {
 	Disks    []DiskPlan         `json:"disks"`
 	MaxBytes int64              `json:"max_bytes"` // upper bound of what is written
 	Warnings []manifest.Warning `json:"warnings"`
+	DryRun   bool               `json:"dry_run,omitempty"`
 }
 
 // StagePlan is one stage of a Plan.
@@ -52,3 +61,207 @@ type DiskPlan struct {
 	ReadBytes   int64  `json:"read_bytes"`
 	MaxBytes    int64  `json:"max_bytes"`
 }
+
+// noRepairs is why FIX is left out.
+const noRepairs = "guest repairs are not part of this version yet"
+
+// The reasons of stages that the job itself leaves out.
+const (
+	skipAsked = "switched off by the job"
+	skipDry   = "dry run"
+)
+
+// NewPlan says what a run of the job on these facts will do, or why it cannot. It is pure: the same job and facts give the
+// same plan. What the job's own manifest asks for and this version cannot do is an error here, before anything is written;
+// what only a default asks for is left out with a warning.
+func NewPlan(job manifest.Job, facts Facts) (Plan, error) {
+	if len(facts.Disks) == 0 {
+		return Plan{}, coded(manifest.CodeMachineNoDisk, "", fmt.Errorf("%s: there is no disk to convert", job.Name))
+	}
+	for _, check := range []func(manifest.Job, Facts) error{checkFormat, checkChains, checkRepairs, checkBootTest} {
+		if err := check(job, facts); err != nil {
+			return Plan{}, err
+		}
+	}
+	p := Plan{Name: job.Name, Warnings: planWarnings(job), DryRun: job.DryRun, MaxBytes: maxTextBytes}
+	for i, d := range facts.Disks {
+		output, err := outputName(job, i)
+		if err != nil {
+			return Plan{}, err
+		}
+		dp := newDiskPlan(job.Convert, d, output)
+		p.Disks = append(p.Disks, dp)
+		p.MaxBytes += dp.MaxBytes
+	}
+	p.Stages = stagePlans(job, facts, p.Disks)
+	return p, nil
+}
+
+// writable are the formats that this version writes.
+var writable = []string{manifest.FormatQcow2, manifest.FormatRaw, manifest.FormatVMDK}
+
+func checkFormat(job manifest.Job, _ Facts) error {
+	if slices.Contains(writable, job.Convert.Format) {
+		return nil
+	}
+	return coded(manifest.CodeOutputFormat, "set output_format to qcow2, raw or vmdk",
+		fmt.Errorf("output format %q cannot be written by this version; it writes %s", job.Convert.Format, strings.Join(writable, ", ")))
+}
+
+func checkChains(job manifest.Job, facts Facts) error {
+	if job.Convert.Flatten {
+		return nil
+	}
+	for _, d := range facts.Disks {
+		if len(d.Chain) > 1 {
+			return coded(manifest.CodeImageChain, "set flatten to true, or leave it out",
+				fmt.Errorf("flatten is false, but %s is a chain of %d images (%s): an output cannot refer to a source's parent, so a chain is always written as one image",
+					d.Name, len(d.Chain), strings.Join(d.Chain, ", ")))
+		}
+	}
+	return nil
+}
+
+// checkRepairs refuses a job whose own manifest asks for a repair.
+func checkRepairs(job manifest.Job, _ Facts) error {
+	if asked := askedRepairs(job); len(asked) > 0 {
+		return coded(manifest.CodeFixUnavailable, "take these out of the manifest, or set fix.enabled to false, and repair the guest by hand",
+			fmt.Errorf("the manifest asks for %s, but %s", strings.Join(asked, ", "), noRepairs))
+	}
+	return nil
+}
+
+// askedRepairs returns the field paths of the repairs that the job's own manifest switched on.
+func askedRepairs(job manifest.Job) []string {
+	if !job.Fix.Enabled {
+		return nil
+	}
+	var asked []string
+	for _, f := range []struct {
+		path string
+		on   bool
+	}{
+		{"fix.enabled", job.Fix.Enabled},
+		{"fix.fstab", job.Fix.Fstab && job.Fix.FstabMode != manifest.FstabNoop},
+		{"fix.fstab_mode", job.Fix.Fstab && job.Fix.FstabMode != manifest.FstabNoop},
+		{"fix.grub", job.Fix.Grub},
+		{"fix.initramfs", job.Fix.Initramfs},
+		{"fix.network", job.Fix.Network},
+		{"fix.network_level", job.Fix.Network},
+		{"fix.remove_vmware_tools", job.Fix.RemoveVMwareTools},
+	} {
+		if f.on && job.Asked[f.path] {
+			asked = append(asked, f.path)
+		}
+	}
+	return asked
+}
+
+func checkBootTest(job manifest.Job, _ Facts) error {
+	if job.Check.BootTest && (job.Asked["validate.boot_test"] || job.Asked["validate.boot_require"]) {
+		return coded(manifest.CodeManifestValue, "set boot_test to false and start the domain by hand",
+			errors.New("the manifest asks for validate.boot_test, but boot tests are not part of this version yet"))
+	}
+	return nil
+}
+
+// planWarnings are what the defaults ask for and a run leaves out, and what the manifest says to no effect.
+func planWarnings(job manifest.Job) []manifest.Warning {
+	warnings := []manifest.Warning{}
+	if wantsRepairs(job.Fix) {
+		warnings = append(warnings, manifest.Warning{
+			Code: manifest.CodeFixUnavailable, Stage: StageFix, Message: noRepairs + ": the guest is converted as it is",
+			Hint: "a guest without virtio drivers in its initramfs needs them before it starts on virtio disks",
+		})
+	}
+	if job.Check.BootTest {
+		warnings = append(warnings, manifest.Warning{
+			Code: manifest.CodeManifestValue, Stage: StageValidate, Message: "boot tests are not part of this version yet: none is made",
+		})
+	}
+	if job.Convert.Compress && job.Asked["convert.compress"] && job.Convert.Format != manifest.FormatQcow2 {
+		message := "compress is for qcow2; " + job.Convert.Format + " is written without it"
+		if job.Convert.Format == manifest.FormatVMDK {
+			message = "compress is for qcow2; vmdk is written as streamOptimized, which is always compressed"
+		}
+		warnings = append(warnings, manifest.Warning{Code: manifest.CodeManifestConflict, Stage: StageConvert, Message: message})
+	}
+	return warnings
+}
+
+func wantsRepairs(f manifest.Fix) bool {
+	return f.Enabled && (f.Fstab || f.Grub || f.Initramfs || f.Network || f.RemoveVMwareTools)
+}
+
+func newDiskPlan(c manifest.Convert, d DiskFacts, output string) DiskPlan {
+	p := DiskPlan{
+		Source: cmp.Or(d.Name, blankName), Output: output, Format: c.Format,
+		VirtualSize: d.VirtualSize, ReadBytes: d.Allocated, MaxBytes: maxFileBytes(c.Format, d),
+	}
+	switch {
+	case c.Format == manifest.FormatVMDK:
+		p.Compression = manifest.CompressionZlib
+	case c.Format == manifest.FormatQcow2 && c.Compress:
+		p.Compression, p.Level = cmp.Or(c.Compression, manifest.CompressionZlib), c.Level
+	}
+	return p
+}
+
+func stagePlans(job manifest.Job, facts Facts, disks []DiskPlan) []StagePlan {
+	plans := make([]StagePlan, 0, len(stageNames()))
+	for _, name := range stageNames() {
+		s := StagePlan{Name: name}
+		switch name {
+		case StageLoad:
+			s.Does = loadSteps(facts)
+		case StageInspect:
+			s.Does = []string{"read partition tables, file-system signatures and what they tell of the firmware"}
+			if !job.Inspect.Enabled {
+				s = StagePlan{Name: name, Skip: skipAsked}
+			}
+		case StageFix:
+			s.Skip = skipFixReason(job)
+		case StageConvert:
+			for _, d := range disks {
+				s.Does = append(s.Does, d.step())
+			}
+		case StageValidate:
+			s.Does = validateSteps(job)
+		}
+		if job.DryRun && (name == StageConvert || name == StageValidate) {
+			s.Skip = skipDry
+		}
+		plans = append(plans, s)
+	}
+	return plans
+}
+
+// skipFixReason is never empty in this version: the stage is listed, and says why it did not run.
+func skipFixReason(job manifest.Job) string {
+	if !wantsRepairs(job.Fix) {
+		return skipAsked
+	}
+	return noRepairs
+}
+
+func loadSteps(facts Facts) []string {
+	var steps []string
+	for _, d := range facts.Disks {
+		steps = append(steps, d.step())
+	}
+	for _, name := range facts.Verify {
+		steps = append(steps, "verify the checksum of "+name)
+	}
+	return steps
+}
+
+func validateSteps(job manifest.Job) []string {
+	var steps []string
+	if checksStructure(job) {
+		steps = append(steps, "open the images again and check their structure")
+	}
+	return append(steps, "read the images back and compare their content with the source's", "write "+domainName(job.Name)+" and "+reportName)
+}
+
+// checksStructure reports whether VALIDATE looks at more than the content.
+func checksStructure(job manifest.Job) bool { return job.Check.Enabled && job.Check.Integrity }

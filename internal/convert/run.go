@@ -42,6 +42,22 @@ type Run struct {
 	Dir     string           // by validate: where the result will stand
 
 	Warnings []manifest.Warning
+
+	opened    *Opened // by load: what Sources stand on, closed at the end
+	meter     *meter  // bytes done of bytes to do in the stage under way
+	domainXML string  // by validate: file name of the domain XML
+	stage     string  // name of the stage under way
+	workers   int     // goroutines that encode; 0 = one for each processor
+}
+
+// warn keeps a warning for the report and tells it at once. The stage under way is filled in.
+func (r *Run) warn(w manifest.Warning) {
+	if w.Stage == "" {
+		w.Stage = r.stage
+	}
+	w.Message = oneLine(w.Message)
+	r.Warnings = append(r.Warnings, w)
+	r.Events.Warning(w)
 }
 
 // Source is one opened source disk.
