@@ -12,6 +12,7 @@ var (
 	ErrChecksum    = errors.New("checksum does not match")       // a .mf names another digest
 	ErrMember      = errors.New("archive member is not allowed") // outside name, link, duplicate, device
 	ErrMissing     = errors.New("file is missing")               // a file that the description names is not there
+	ErrTruncated   = errors.New("file is truncated")             // of an OVA that ends early; such an error is an ErrDescriptor too
 	ErrLimit       = errors.New("limit exceeded")
 )
 
