@@ -1,0 +1,138 @@
+package formats
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"hyper2kvm/internal/disk"
+)
+
+// OpenOptions say how to open an image. The zero value probes the format and opens no other file.
+type OpenOptions struct {
+	Format string      // of the top image; "" probes. Any but raw must agree with the content
+	Open   disk.Opener // for the files that the image and its parents name; nil refuses them all
+}
+
+// Open opens the image in f and the chain of its parents. The image closes f; after an error f is still the caller's.
+func Open(ctx context.Context, f disk.File, o OpenOptions) (disk.Image, error) {
+	c := &chain{open: o.Open, seen: make(map[string]bool)}
+	return c.image(ctx, f, f.Name(), o.Format)
+}
+
+// OpenPath opens the image at path. Files that it names are opened through o.Open, or, if that is nil, in path's own
+// directory.
+func OpenPath(ctx context.Context, path string, o OpenOptions) (disk.Image, error) {
+	f, err := disk.OpenFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if o.Open == nil {
+		o.Open = disk.DirOpener(filepath.Dir(path))
+	}
+	img, err := Open(ctx, f, o)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return img, nil
+}
+
+// Describe returns the layers of an image, the top first; an image that cannot say gets a line with its size.
+func Describe(img disk.Image) []disk.Info {
+	if d, ok := img.(disk.Describer); ok {
+		return d.Describe()
+	}
+	return []disk.Info{{Size: img.Size()}}
+}
+
+// chain is the opening of one image with its parents.
+type chain struct {
+	open disk.Opener
+	seen map[string]bool // files of the chain, by identity
+}
+
+// image opens one layer.
+func (c *chain) image(ctx context.Context, f disk.File, name, want string) (disk.Image, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	id := identity(f, name)
+	switch {
+	case c.seen[id]:
+		return nil, &disk.Error{Op: "open", File: name, Off: -1, Kind: disk.ErrCorrupt, Detail: "the chain of images comes back to this file"}
+	case len(c.seen) >= disk.MaxChain:
+		return nil, &disk.Error{Op: "open", File: name, Off: -1, Kind: disk.ErrLimit,
+			Detail: fmt.Sprintf("a chain of more than %d images", disk.MaxChain)}
+	}
+	c.seen[id] = true
+	got, err := choose(f, want)
+	if err != nil {
+		return nil, err
+	}
+	return got.open(ctx, f, disk.Env{Open: c.sibling, OpenImage: c.parent})
+}
+
+// choose finds the format of f, and holds it against the one that was asked for.
+func choose(f disk.File, want string) (format, error) {
+	if want == "" {
+		return probe(f)
+	}
+	asked, ok := byName(want)
+	if !ok {
+		return format{}, &disk.Error{Op: "open", File: f.Name(), Off: -1, Kind: disk.ErrUnsupported,
+			Detail: fmt.Sprintf("format %q is not known", want)}
+	}
+	if asked.Name == rawFormat.Name {
+		return asked, nil
+	}
+	s, err := newSample(f)
+	if err != nil {
+		return format{}, err
+	}
+	if !asked.match(s) {
+		found := rawFormat
+		for _, c := range list() {
+			if c.match(s) {
+				found = c
+				break
+			}
+		}
+		return format{}, &disk.Error{Format: asked.Name, Op: "open", File: f.Name(), Off: -1, Kind: disk.ErrFormat,
+			Detail: fmt.Sprintf("the content looks like a %s", found.Title)}
+	}
+	if asked.open == nil {
+		return format{}, asked.notRead(f)
+	}
+	return asked, nil
+}
+
+// sibling opens a file that an image names.
+func (c *chain) sibling(name string) (disk.File, error) {
+	if c.open == nil {
+		return nil, &disk.Error{Op: "open", File: name, Off: -1, Kind: disk.ErrOutside, Detail: "no other file may be opened here"}
+	}
+	return c.open(name)
+}
+
+// parent opens the image that a child names.
+func (c *chain) parent(ctx context.Context, name, want string) (disk.Image, error) {
+	f, err := c.sibling(name)
+	if err != nil {
+		return nil, err
+	}
+	img, err := c.image(ctx, f, name, want)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return img, nil
+}
+
+// identity tells files of a chain apart: by what the host says, else by name.
+func identity(f disk.File, name string) string {
+	if h, ok := f.(interface{ ID() string }); ok {
+		return "host:" + h.ID()
+	}
+	return "name:" + name
+}
