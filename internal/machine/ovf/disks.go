@@ -29,8 +29,11 @@ func (rd *reader) disks(root *element) error {
 				rd.unresolved[id] = true
 			case capacity != "":
 				n, err := parseQuantity("disk "+machine.Quote(id)+": capacity", capacity, e.attr("capacityAllocationUnits"), 1, MaxCapacity)
-				if err != nil {
+				if err != nil && d.Blank() {
 					return err
+				}
+				if err != nil { // the image itself knows better
+					rd.warn("%v; it is passed over", err)
 				}
 				d.Capacity = n
 			}
