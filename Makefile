@@ -1,0 +1,52 @@
+# hyper2kvm: make help lists what there is.
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+export CGO_ENABLED := 0
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X hyper2kvm/internal/version.Version=$(VERSION)
+PREFIX   ?= /usr/local
+FUZZTIME ?= 10s
+LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test unit fuzz race bench lint cover install clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/hyperctl and bin/hyper2kvmd, static
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+demo: build ## convert sample disks through the daemon, or your own: make demo DISK=/path/to/vm.vmdk
+	@scripts/demo bin $(if $(DISK),'$(DISK)')
+
+test: ## install what the tests need, run them all, then fuzz each parser for FUZZTIME
+	@scripts/test-deps
+	scripts/test
+	scripts/fuzz $(FUZZTIME)
+
+unit: ## run the tests of packages: make unit PKG=./internal/queue/...
+	go test $(or $(PKG),./...)
+
+fuzz: ## fuzz each parser for FUZZTIME: make fuzz FUZZTIME=30m
+	scripts/fuzz $(FUZZTIME)
+
+race: ## run the tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race $(or $(PKG),./...)
+
+bench: build ## measure latency, listing and conversion against qemu-img, as ratios in one run
+	@scripts/test-deps
+	scripts/bench bin
+
+lint: ## run the linters (installs the pinned golangci-lint where it is missing)
+	scripts/lint $(LINT)
+
+cover: ## write cover.html: which lines the tests run
+	go test -coverprofile=cover.out ./... && go tool cover -html=cover.out -o cover.html
+
+install: build ## install both programs to $(PREFIX)/bin
+	install -D -m 0755 bin/hyperctl bin/hyper2kvmd -t $(DESTDIR)$(PREFIX)/bin
+
+clean: ## remove what was built
+	rm -rf bin dist cover.out cover.html
