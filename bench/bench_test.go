@@ -1,0 +1,136 @@
+// Package bench_test measures whole programs against their peers, as ratios of pairs that ran in turn.
+package bench_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// programs is where both programs stand: bin/ of a build.
+func programs(b *testing.B) string {
+	b.Helper()
+	dir, err := filepath.Abs(filepath.Join("..", "bin"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "hyperctl")); err != nil {
+		b.Skipf("SKIPPED: %v; run make build first", err)
+	}
+	return dir
+}
+
+// run is one process that ended.
+type run struct {
+	wall, cpu time.Duration
+	peak      int64 // bytes of memory at most resident
+}
+
+// timed runs a command and fails the benchmark when it fails.
+func timed(b *testing.B, name string, args ...string) run {
+	b.Helper()
+	cmd := exec.CommandContext(b.Context(), name, args...)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = io.Discard, &out
+	start := time.Now()
+	if err := cmd.Run(); err != nil {
+		b.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out.String())
+	}
+	usage, _ := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	return run{time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), usage.Maxrss << 10}
+}
+
+// pairs runs ours and theirs in turn, once unmeasured and then n times, and returns the median ratio theirs/ours of the wall
+// time: how many times faster ours is.
+func pairs(n int, ours, theirs func() run) (ratio float64, ourRuns, theirRuns []run) {
+	ours()
+	theirs()
+	var ratios []float64
+	for range n {
+		o, t := ours(), theirs()
+		ourRuns, theirRuns = append(ourRuns, o), append(theirRuns, t)
+		ratios = append(ratios, t.wall.Seconds()/o.wall.Seconds())
+	}
+	return median(ratios), ourRuns, theirRuns
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
+}
+
+func wall(runs []run) float64 {
+	var v []float64
+	for _, r := range runs {
+		v = append(v, r.wall.Seconds())
+	}
+	return median(v)
+}
+
+func peak(runs []run) int64 {
+	var m int64
+	for _, r := range runs {
+		m = max(m, r.peak)
+	}
+	return m
+}
+
+// usrDisk makes a raw disk of virtual bytes holding data bytes of this machine's own /usr in three places, and holes between.
+func usrDisk(b *testing.B, path string, virtual, data int64) {
+	b.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(virtual); err != nil {
+		b.Fatal(err)
+	}
+	tar := exec.CommandContext(b.Context(), "tar", "-C", "/", "--sort=name", "-cf", "-", "usr")
+	stream, err := tar.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := tar.Start(); err != nil {
+		b.Fatal(err)
+	}
+	var written int64
+	for i := range int64(3) {
+		at := i * (virtual / 3) &^ 4095
+		n, err := io.Copy(io.NewOffsetWriter(f, at), io.LimitReader(stream, data/3))
+		if err != nil {
+			b.Fatal(err)
+		}
+		written += n
+	}
+	stream.Close()
+	_ = tar.Wait() // cut short on purpose
+	if written < data/3*3 {
+		b.Fatalf("/usr gave %d bytes, want %d", written, data/3*3)
+	}
+	if err := f.Sync(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func size(b *testing.B, path string) int64 {
+	b.Helper()
+	st, err := os.Stat(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return st.Size()
+}
+
+// row prints one line of the table: what, the figure, how it was measured.
+func row(b *testing.B, format string, args ...any) {
+	b.Helper()
+	fmt.Printf("%-44s "+format+"\n", append([]any{strings.TrimPrefix(b.Name(), "Benchmark")}, args...)...) //nolint:forbidigo // the table is the output
+}
