@@ -15,12 +15,12 @@ import (
 // only one.
 func (a *Archive) Manifest() (ovf.Manifest, error) {
 	var found []Member
-	descriptor, _, err := a.OVF()
+	descriptor, known := a.descriptor()
 	for _, m := range a.members {
 		if !strings.EqualFold(path.Ext(m.Name), ".mf") || strings.HasPrefix(path.Base(m.Name), "._") {
 			continue
 		}
-		if err == nil && strings.TrimSuffix(m.Name, path.Ext(m.Name)) == strings.TrimSuffix(descriptor, path.Ext(descriptor)) {
+		if known && strings.TrimSuffix(m.Name, path.Ext(m.Name)) == strings.TrimSuffix(descriptor.Name, path.Ext(descriptor.Name)) {
 			found = []Member{m}
 			break
 		}
@@ -79,8 +79,9 @@ func (a *Archive) resolve(name string) string {
 	if _, ok := a.byName[name]; ok {
 		return name
 	}
-	if descriptor, _, err := a.OVF(); err == nil {
-		if beside := path.Join(path.Dir(descriptor), name); a.byName[beside] > 0 || (len(a.members) > 0 && a.members[0].Name == beside) {
+	if descriptor, ok := a.descriptor(); ok {
+		beside := path.Join(path.Dir(descriptor.Name), name)
+		if _, ok := a.byName[beside]; ok {
 			return beside
 		}
 	}

@@ -194,21 +194,28 @@ func (a *Archive) Member(name string) (*io.SectionReader, error) {
 	return io.NewSectionReader(a.r, a.members[i].Off, a.members[i].Size), nil
 }
 
-// OVF returns the name and the text of the descriptor: the first .ovf, wherever it stands. The forks that macOS adds (._x.ovf)
-// are none.
-func (a *Archive) OVF() (name string, text []byte, err error) {
+// descriptor returns the first .ovf, wherever it stands. The forks that macOS adds (._x.ovf) are none.
+func (a *Archive) descriptor() (Member, bool) {
 	for _, m := range a.members {
-		if !strings.EqualFold(path.Ext(m.Name), ".ovf") || strings.HasPrefix(path.Base(m.Name), "._") {
-			continue
+		if strings.EqualFold(path.Ext(m.Name), ".ovf") && !strings.HasPrefix(path.Base(m.Name), "._") {
+			return m, true
 		}
-		if m.Size > ovf.MaxBytes {
-			return "", nil, fmt.Errorf("ova: %w: the descriptor %s has %d bytes, the most is %d", machine.ErrLimit, machine.Quote(m.Name), m.Size, ovf.MaxBytes)
-		}
-		text = make([]byte, m.Size)
-		if _, err := a.r.ReadAt(text, m.Off); err != nil && !errors.Is(err, io.EOF) {
-			return "", nil, fmt.Errorf("ova: read %s: %w", machine.Quote(m.Name), err)
-		}
-		return m.Name, text, nil
 	}
-	return "", nil, fmt.Errorf("ova: %w: there is no .ovf in the archive", machine.ErrDescriptor)
+	return Member{}, false
+}
+
+// OVF returns the name and the text of the package's descriptor, the first .ovf in the archive.
+func (a *Archive) OVF() (name string, text []byte, err error) {
+	m, ok := a.descriptor()
+	if !ok {
+		return "", nil, fmt.Errorf("ova: %w: there is no .ovf in the archive", machine.ErrDescriptor)
+	}
+	if m.Size > ovf.MaxBytes {
+		return "", nil, fmt.Errorf("ova: %w: the descriptor %s has %d bytes, the most is %d", machine.ErrLimit, machine.Quote(m.Name), m.Size, ovf.MaxBytes)
+	}
+	text = make([]byte, m.Size)
+	if _, err := a.r.ReadAt(text, m.Off); err != nil && !errors.Is(err, io.EOF) {
+		return "", nil, fmt.Errorf("ova: read %s: %w", machine.Quote(m.Name), err)
+	}
+	return m.Name, text, nil
 }
