@@ -14,7 +14,7 @@ type OpenOptions struct {
 	Open   disk.Opener // for the files that the image and its parents name; nil refuses them all
 }
 
-// Open opens the image in f and the chain of its parents. The image closes f; after an error f is still the caller's.
+// Open opens the image in f and the chain of its parents. It owns f from then on, and closes it when it fails.
 func Open(ctx context.Context, f disk.File, o OpenOptions) (disk.Image, error) {
 	c := &chain{open: o.Open, seen: make(map[string]bool)}
 	return c.image(ctx, f, f.Name(), o.Format)
@@ -30,12 +30,7 @@ func OpenPath(ctx context.Context, path string, o OpenOptions) (disk.Image, erro
 	if o.Open == nil {
 		o.Open = disk.DirOpener(filepath.Dir(path))
 	}
-	img, err := Open(ctx, f, o)
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return img, nil
+	return Open(ctx, f, o)
 }
 
 // Describe returns the layers of an image, the top first; an image that cannot say gets a line with its size.
@@ -52,25 +47,31 @@ type chain struct {
 	seen map[string]bool // files of the chain, by identity
 }
 
-// image opens one layer.
+// image opens one layer. It owns f.
 func (c *chain) image(ctx context.Context, f disk.File, name, want string) (disk.Image, error) {
-	if err := context.Cause(ctx); err != nil {
+	got, err := c.admit(ctx, f, name, want)
+	if err != nil {
+		f.Close()
 		return nil, err
+	}
+	return got.open(ctx, f, disk.Env{Open: c.sibling, OpenImage: c.parent})
+}
+
+// admit decides whether a file may be the next layer, and which format it has.
+func (c *chain) admit(ctx context.Context, f disk.File, name, want string) (format, error) {
+	if err := context.Cause(ctx); err != nil {
+		return format{}, err
 	}
 	id := identity(f, name)
 	switch {
 	case c.seen[id]:
-		return nil, &disk.Error{Op: "open", File: name, Off: -1, Kind: disk.ErrCorrupt, Detail: "the chain of images comes back to this file"}
+		return format{}, &disk.Error{Op: "open", File: name, Off: -1, Kind: disk.ErrCorrupt, Detail: "the chain of images comes back to this file"}
 	case len(c.seen) >= disk.MaxChain:
-		return nil, &disk.Error{Op: "open", File: name, Off: -1, Kind: disk.ErrLimit,
+		return format{}, &disk.Error{Op: "open", File: name, Off: -1, Kind: disk.ErrLimit,
 			Detail: fmt.Sprintf("a chain of more than %d images", disk.MaxChain)}
 	}
 	c.seen[id] = true
-	got, err := choose(f, want)
-	if err != nil {
-		return nil, err
-	}
-	return got.open(ctx, f, disk.Env{Open: c.sibling, OpenImage: c.parent})
+	return choose(f, want)
 }
 
 // choose finds the format of f, and holds it against the one that was asked for.
@@ -121,12 +122,7 @@ func (c *chain) parent(ctx context.Context, name, want string) (disk.Image, erro
 	if err != nil {
 		return nil, err
 	}
-	img, err := c.image(ctx, f, name, want)
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return img, nil
+	return c.image(ctx, f, name, want)
 }
 
 // identity tells files of a chain apart: by what the host says, else by name.

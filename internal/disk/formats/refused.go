@@ -8,6 +8,9 @@ const (
 	adviceUnpack  = "unpack it first"
 )
 
+// qcow1Magic begins an image of QEMU's first format, which shares its first four bytes with qcow2.
+const qcow1Magic = "QFI\xfb\x00\x00\x00\x01"
+
 // refused are the formats that are known by name only, so that their bytes are never taken for the content of a raw disk.
 func refused() []format {
 	named := func(name, title, ext, advice string, match func(*sample) bool) format {
@@ -31,7 +34,7 @@ func refused() []format {
 		named("vhdx", "Hyper-V VHDX image", "vhdx", adviceConvert, head("vhdxfile")),
 		named("vhd", "VHD image", "vhd", adviceConvert, func(s *sample) bool { return s.at(0, vhdCookie) || s.vhdFooter() }),
 		named("vdi", "VirtualBox VDI image", "vdi", adviceConvert, func(s *sample) bool { return s.at(0x40, "\x7f\x10\xda\xbe") }),
-		named("qcow", "qcow version 1 image", "qcow", adviceConvert, head("QFI\xfb\x00\x00\x00\x01")),
+		named("qcow", "qcow version 1 image", "qcow", adviceConvert, head(qcow1Magic)),
 		named("qcow2", "qcow image of an unknown version", "qcow2", adviceConvert, head("QFI\xfb")),
 		named("qed", "QED image", "qed", adviceConvert, head("QED\x00")),
 		named("parallels", "Parallels image", "hdd", adviceConvert, head("WithoutFreeSpace", "WithouFreSpacExt")),

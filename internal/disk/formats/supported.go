@@ -1,6 +1,33 @@
 package formats
 
-// supported are the formats that are read by their own package; raw, which is read too, is tried after all others.
+import (
+	"context"
+
+	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/disk/qcow2"
+	"hyper2kvm/internal/disk/vmdk"
+)
+
+// supported are the formats that have a reader of their own, in the order in which they are tried; raw is tried after all others.
 func supported() []format {
-	return nil
+	return []format{
+		{
+			Format: Format{Name: "qcow2", Title: "qcow2 image", Extensions: []string{"qcow2"}, Read: true},
+			match:  func(s *sample) bool { return qcow2.Probe(s.head) && !s.at(0, qcow1Magic) },
+			open: func(ctx context.Context, f disk.File, env disk.Env) (disk.Image, error) {
+				return opened(qcow2.Open(ctx, f, env))
+			},
+		},
+		{
+			Format: Format{Name: "vmdk", Title: "VMware VMDK image", Extensions: []string{"vmdk"}, Read: true, Write: true,
+				Compression: []string{"", "zlib"}}, // streamOptimized is always compressed
+			match: func(s *sample) bool { return vmdk.Probe(s.head) },
+			open: func(ctx context.Context, f disk.File, env disk.Env) (disk.Image, error) {
+				return opened(vmdk.Open(ctx, f, env))
+			},
+			create: func(t disk.Target, size int64, o CreateOptions) (disk.Writer, error) {
+				return created(vmdk.NewWriter(t, size, vmdk.Options{Level: o.Level}))
+			},
+		},
+	}
 }

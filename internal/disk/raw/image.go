@@ -16,9 +16,10 @@ type Image struct {
 }
 
 // Open returns the content of f. Every file is a raw image, so the only error is a size beyond disk.MaxSize. A raw image names
-// no other file: env is not used. The image closes f; after an error f is still the caller's.
+// no other file: env is not used. It owns f from then on, and closes it when it fails.
 func Open(_ context.Context, f disk.File, _ disk.Env) (*Image, error) {
 	if f.Size() < 0 || f.Size() > disk.MaxSize {
+		f.Close()
 		return nil, &disk.Error{Format: "raw", Op: "open", File: f.Name(), Off: -1, Kind: disk.ErrLimit,
 			Detail: fmt.Sprintf("size %d, at most %d", f.Size(), int64(disk.MaxSize))}
 	}
