@@ -1,0 +1,273 @@
+package qcow2
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"hyper2kvm/internal/disk"
+)
+
+// CheckResult is what Check found in one layer.
+type CheckResult struct {
+	Clusters    int64    // guest clusters of the disk
+	Allocated   int64    // of them stored in this layer
+	Compressed  int64    // of those compressed
+	Corruptions int64    // references past the end of the file, overlaps, counters that are too low, broken entries
+	Leaks       int64    // host clusters with a counter that is too high: wasted space, no danger
+	Problems    []string // the first of both, for people
+}
+
+// Clean says whether nothing was found.
+func (r CheckResult) Clean() bool { return r.Corruptions == 0 && r.Leaks == 0 }
+
+// Check walks the tables of this layer and compares what they refer to with the refcounts, as qemu-img check does. Data is not
+// read. Memory is bounded; a file with more than checkWindow clusters is walked once for each such window. Errors are those
+// of reading, and ErrUnsupported for an image with internal snapshots or dirty bitmaps, whose references it does not follow.
+func (img *Image) Check(ctx context.Context) (CheckResult, error) {
+	h := img.head
+	if h.snapshots > 0 || h.ext.bitmaps {
+		return CheckResult{}, &disk.Error{Format: "qcow2", Op: "check", File: img.file.Name(), Off: -1, Kind: disk.ErrUnsupported,
+			Detail: "internal snapshots or dirty bitmaps; use qemu-img check"}
+	}
+	c := checker{img: img, hostClusters: (img.file.Size() + h.clusterSize - 1) >> h.clusterBits}
+	c.result.Clusters = (img.Size() + h.clusterSize - 1) >> h.clusterBits
+	if !c.tablesUnique() {
+		return c.result, nil // walking a table that is shared many times could take for ever
+	}
+	if err := c.readRefTable(); err != nil {
+		return CheckResult{}, err
+	}
+	c.counts = make([]uint32, min(c.hostClusters, checkWindow))
+	for c.base = 0; c.base == 0 || c.base < c.hostClusters; c.base += checkWindow {
+		clear(c.counts)
+		if err := c.countTables(ctx); err != nil {
+			return CheckResult{}, err
+		}
+		if err := c.compare(ctx); err != nil {
+			return CheckResult{}, err
+		}
+	}
+	return c.result, nil
+}
+
+// checker counts references to the host clusters of one window at a time.
+type checker struct {
+	img          *Image
+	hostClusters int64 // of the file
+	base         int64 // first host cluster of the window
+	counts       []uint32
+	refTable     []uint64 // offsets of the refcount blocks; 0 is absent
+	result       CheckResult
+}
+
+func (c *checker) corruption(format string, args ...any) {
+	c.result.Corruptions++
+	c.describe(format, args...)
+}
+
+func (c *checker) describe(format string, args ...any) {
+	if len(c.result.Problems) < maxProblems {
+		c.result.Problems = append(c.result.Problems, fmt.Sprintf(format, args...))
+	}
+}
+
+// tablesUnique checks that no two L1 entries share an L2 table.
+func (c *checker) tablesUnique() bool {
+	tables := slices.Clone(c.img.l1)
+	slices.Sort(tables)
+	for i := 1; i < len(tables); i++ {
+		if tables[i] != 0 && tables[i] == tables[i-1] {
+			c.corruption("L2 table at %#x is referred to more than once", tables[i])
+		}
+	}
+	return c.result.Corruptions == 0
+}
+
+// readRefTable reads the refcount table. A block that is not where one can be is a corruption and counts as absent.
+func (c *checker) readRefTable() error {
+	h, f := c.img.head, c.img.file
+	// qemu makes the table a whole number of clusters; the end of the last one may be missing from the file.
+	n := min(h.refTableBytes, f.Size()-int64(h.refTableOffset)) / 8
+	if n <= 0 {
+		return nil
+	}
+	b := make([]byte, n*8) // at most maxRefcountTableBytes: checkTables
+	if err := readFull(f, b, int64(h.refTableOffset), "read refcount table"); err != nil {
+		return err
+	}
+	c.refTable = make([]uint64, n)
+	for i := range c.refTable {
+		e := binary.BigEndian.Uint64(b[8*i:])
+		switch {
+		case e&uint64(h.clusterSize-1) != 0:
+			c.corruption("refcount table entry %d: %#x does not point at a cluster", i, e)
+		case e != 0 && beyond(e, h.clusterSize, f.Size()):
+			c.corruption("refcount table entry %d: block at %#x is past the end of the file, %#x", i, e, f.Size())
+		default:
+			c.refTable[i] = e
+		}
+	}
+	return nil
+}
+
+// first says whether this is the first window: findings that have no window are counted there.
+func (c *checker) firstWindow() bool { return c.base == 0 }
+
+// refer counts a reference to n bytes at a host offset.
+func (c *checker) refer(off uint64, n int64, what string) {
+	h := c.img.head
+	if beyond(off, n, c.hostClusters<<h.clusterBits) {
+		if c.firstWindow() {
+			c.corruption("%s at %#x is past the end of the file, %#x", what, off, c.img.file.Size())
+		}
+		return
+	}
+	from := max(int64(off)>>h.clusterBits, c.base)
+	to := min((int64(off)+n-1)>>h.clusterBits, c.base+int64(len(c.counts))-1)
+	for i := from; i <= to; i++ {
+		c.counts[i-c.base]++
+	}
+}
+
+// countTables walks everything that refers to host clusters.
+func (c *checker) countTables(ctx context.Context) error {
+	h := c.img.head
+	c.refer(0, h.clusterSize, "header")
+	c.refer(h.l1Offset, int64(h.l1Entries)*8, "L1 table")
+	c.refer(h.refTableOffset, h.refTableBytes, "refcount table")
+	for _, block := range c.refTable {
+		if block != 0 {
+			c.refer(block, h.clusterSize, "refcount block")
+		}
+	}
+	for i, table := range c.img.l1 {
+		if table == 0 {
+			continue
+		}
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		c.refer(table, h.clusterSize, "L2 table")
+		if err := c.countL2(int64(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countL2 walks one L2 table, the entries past the end of the disk included.
+func (c *checker) countL2(i int64) error {
+	img, h := c.img, c.img.head
+	table := int64(img.l1[i])
+	width := h.clusterSize >> h.l2Bits
+	page := make([]byte, img.pageBytes)
+	for at := table; at < table+h.clusterSize; at += img.pageBytes {
+		if err := readFull(img.file, page, at, "read L2 table"); err != nil {
+			return err
+		}
+		for off := int64(0); off < img.pageBytes; off += width {
+			e, bitmap := binary.BigEndian.Uint64(page[off:]), uint64(0)
+			if h.extendedL2 {
+				bitmap = binary.BigEndian.Uint64(page[off+8:])
+			}
+			if e|bitmap != 0 {
+				c.countEntry(e, bitmap, at+off)
+			}
+		}
+	}
+	return nil
+}
+
+// countEntry counts what one L2 entry refers to. at is where the entry stands.
+func (c *checker) countEntry(e, bitmap uint64, at int64) {
+	img, h := c.img, c.img.head
+	var err error
+	if h.extendedL2 {
+		_, err = img.subcluster(e, bitmap, 0, 0, at)
+	} else {
+		_, err = img.cluster(e, 0, at)
+	}
+	if err != nil {
+		if c.firstWindow() {
+			c.corruption("%v", err)
+		}
+		return
+	}
+	if e&flagCompressed != 0 {
+		c.allocated(true)
+		off, n := compressedSpan(e, h.clusterBits)
+		left := c.hostClusters<<h.clusterBits - off // the last sector of the file may be short
+		if left > 0 {
+			n = min(n, left)
+		}
+		c.refer(uint64(off), n, "compressed cluster")
+		return
+	}
+	if host := e & offsetMask; host != 0 {
+		c.allocated(false)
+		c.refer(host, h.clusterSize, "cluster")
+	}
+}
+
+func (c *checker) allocated(packed bool) {
+	if !c.firstWindow() {
+		return
+	}
+	c.result.Allocated++
+	if packed {
+		c.result.Compressed++
+	}
+}
+
+// compare compares the counters in the file with the references counted in this window.
+func (c *checker) compare(ctx context.Context) error {
+	h := c.img.head
+	block := make([]byte, h.clusterSize)
+	loaded := int64(-1)
+	end := min(c.base+int64(len(c.counts)), c.hostClusters)
+	for i := c.base; i < end; i++ {
+		n := i / h.refcountsPerBlock
+		if n != loaded {
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+			loaded = n
+			clear(block)
+			if n < int64(len(c.refTable)) && c.refTable[n] != 0 {
+				if err := readFull(c.img.file, block, int64(c.refTable[n]), "read refcount block"); err != nil {
+					return err
+				}
+			}
+		}
+		found, want := counter(block, i%h.refcountsPerBlock, h.refcountOrder), uint64(c.counts[i-c.base])
+		switch {
+		case found < want:
+			c.corruption("host cluster %d: refcount %d, %d references", i, found, want)
+		case found > want:
+			c.result.Leaks++
+			c.describe("host cluster %d: refcount %d, %d references (leaked)", i, found, want)
+		}
+	}
+	return nil
+}
+
+// counter returns counter i of a refcount block, whose counters have 1<<order bits; those of less than a byte begin at its
+// lowest bit (specification, "Host cluster management").
+func counter(block []byte, i int64, order uint32) uint64 {
+	be := binary.BigEndian
+	switch order {
+	case 3:
+		return uint64(block[i])
+	case 4:
+		return uint64(be.Uint16(block[2*i:]))
+	case 5:
+		return uint64(be.Uint32(block[4*i:]))
+	case 6:
+		return be.Uint64(block[8*i:])
+	}
+	width := uint64(1) << order
+	bit := uint64(i) * width
+	return uint64(block[bit/8]) >> (bit % 8) & (1<<width - 1)
+}

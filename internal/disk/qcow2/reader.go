@@ -1,0 +1,242 @@
+package qcow2
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"hyper2kvm/internal/disk"
+)
+
+// Image reads a qcow2 image and, through its backing files, the whole chain. Safe for concurrent use.
+type Image struct {
+	file    disk.File
+	head    *header
+	backing disk.Image // nil if none
+	l1      []uint64   // file offsets of the L2 tables; 0 is absent
+
+	pageBytes int64
+	tables    *disk.PageCache[[]byte] // pages of L2 tables by file offset
+	clusters  *disk.PageCache[[]byte] // decompressed clusters by L2 entry
+	decode    decoder
+	closing   sync.Once
+	closed    error
+}
+
+// Open opens the image in f, and its backing file through env.OpenImage; a backing file whose format the image does not state is
+// asked for as raw. It takes ownership of f, and closes it on error. Errors: ErrFormat without the magic, and every other
+// kind of package disk for what doc.go lists.
+func Open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
+	img, err := open(ctx, f, env)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return img, nil
+}
+
+func open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
+	h, err := readHeader(f)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.checkTables(f); err != nil {
+		return nil, err
+	}
+	h.ext.features = nil // lets go of the first cluster
+	img := &Image{file: f, head: h, pageBytes: min(h.clusterSize, tablePageBytes)}
+	img.tables = disk.NewPageCache[[]byte](int(tableCacheBytes / img.pageBytes))
+	img.clusters = disk.NewPageCache[[]byte](int(max(clusterCacheBytes/h.clusterSize, 1)))
+	if err := img.readL1(); err != nil {
+		return nil, err
+	}
+	if img.decode, err = newDecoder(h); err != nil {
+		return nil, &disk.Error{Format: "qcow2", Op: "open", File: f.Name(), Off: -1, Err: err}
+	}
+	if h.backing != "" {
+		if img.backing, err = openBacking(ctx, f.Name(), h, env); err != nil {
+			img.decode.close()
+			return nil, err
+		}
+	}
+	return img, nil
+}
+
+// openBacking opens the backing file that the header names.
+func openBacking(ctx context.Context, name string, h *header, env disk.Env) (disk.Image, error) {
+	fail := func(kind, err error) error {
+		return &disk.Error{Format: "qcow2", Op: "open backing file " + shown(h.backing), File: name, Off: -1, Kind: kind, Err: err}
+	}
+	if env.OpenImage == nil {
+		return nil, fail(disk.ErrOutside, nil)
+	}
+	format := h.ext.backingFormat
+	if format == "" {
+		format = "raw"
+	}
+	img, err := env.OpenImage(ctx, h.backing, format)
+	if err != nil {
+		return nil, fail(nil, err)
+	}
+	return img, nil
+}
+
+// Size returns the virtual size in bytes, at most disk.MaxSize.
+func (img *Image) Size() int64 { return int64(img.head.size) }
+
+// ReadAt reads content. Whole compressed clusters are decompressed straight into p; for parts of one, the cluster is kept for the
+// next reads of it.
+func (img *Image) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, &disk.Error{Format: "qcow2", Op: "read", File: img.file.Name(), Off: -1, Kind: disk.ErrLimit, Detail: "negative offset"}
+	}
+	if off >= img.Size() {
+		return 0, io.EOF
+	}
+	end := off + min(int64(len(p)), img.Size()-off)
+	for at := off; at < end; {
+		r, err := img.stored(at, end)
+		if err != nil {
+			return 0, err
+		}
+		if err := img.readRun(p[at-off:r.end-off], at, r); err != nil {
+			return 0, err
+		}
+		at = r.end
+	}
+	if n := int(end - off); n < len(p) {
+		return n, io.EOF
+	}
+	return len(p), nil
+}
+
+// readRun fills p with the content of r from the guest offset at.
+func (img *Image) readRun(p []byte, at int64, r run) error {
+	switch r.kind {
+	case plain:
+		return readFull(img.file, p, r.host, "read cluster")
+	case compressed:
+		return img.readCompressed(p, r.entry, at-r.start)
+	case absent:
+		return img.readBacking(p, at)
+	}
+	clear(p)
+	return nil
+}
+
+// readBacking fills p from the backing file, and with zeroes past its end.
+func (img *Image) readBacking(p []byte, at int64) error {
+	n := 0
+	if img.backing != nil && at < img.backing.Size() {
+		n = int(min(int64(len(p)), img.backing.Size()-at))
+		if m, err := img.backing.ReadAt(p[:n], at); m < n {
+			if err == nil || err == io.EOF { //nolint:errorlint // io.ReaderAt's contract is the bare value
+				err = io.ErrUnexpectedEOF
+			}
+			return &disk.Error{Format: "qcow2", Op: "read backing file " + shown(img.head.backing), File: img.file.Name(), Off: -1, Err: err}
+		}
+	}
+	clear(p[n:])
+	return nil
+}
+
+// Extent returns the extent at off. Where this layer has nothing it is the backing file's.
+func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
+	if off < 0 || off >= img.Size() {
+		return disk.Extent{}, io.EOF
+	}
+	if err := context.Cause(ctx); err != nil {
+		return disk.Extent{}, err
+	}
+	var below disk.Extent
+	r, err := img.mapped(off, func(k cellKind) (int64, error) {
+		if k != absent || img.backing == nil || off >= img.backing.Size() {
+			return img.Size(), nil
+		}
+		// Asking first bounds the walk over this layer: a fragmented backing file would make every call walk it anew.
+		var err error
+		if below, err = img.backing.Extent(ctx, off); err != nil {
+			return 0, fmt.Errorf("backing file %s: %w", shown(img.head.backing), err)
+		}
+		return min(below.End(), img.Size()), nil
+	})
+	if err != nil {
+		return disk.Extent{}, err
+	}
+	e := disk.Extent{Off: off, Len: r.end - off}
+	switch r.kind {
+	case compressed:
+		e.Compressed = true
+	case zero:
+		e.Kind = disk.Zero
+	case absent:
+		e.Kind = disk.Unallocated
+		if below.Len > 0 {
+			e.Kind, e.Compressed = below.Kind, below.Compressed
+		}
+	}
+	return e, nil
+}
+
+// Close closes the backing file and the image's own file.
+func (img *Image) Close() error {
+	img.closing.Do(func() {
+		if img.backing != nil {
+			img.closed = img.backing.Close()
+		}
+		if err := img.file.Close(); img.closed == nil {
+			img.closed = err
+		}
+		img.decode.close()
+	})
+	return img.closed
+}
+
+// Describe returns the layers of the chain, this one first.
+func (img *Image) Describe() []disk.Info {
+	h := img.head
+	info := disk.Info{Format: "qcow2", Variant: fmt.Sprintf("v%d", h.version), Files: []string{img.file.Name()}, Parent: h.backing,
+		Size: img.Size(), ClusterSize: h.clusterSize, Compressed: h.compression == compressionZstd || img.firstIsCompressed()}
+	if h.extendedL2 {
+		info.Variant += " extended L2"
+	}
+	if h.incompatible&incompatDirty != 0 {
+		info.Notes = append(info.Notes, "not closed cleanly (dirty bit); its refcounts may be wrong, its content is read as it stands")
+	}
+	if h.snapshots > 0 {
+		info.Notes = append(info.Notes, fmt.Sprintf("%d internal snapshots are left out; the current state is read", h.snapshots))
+	}
+	if h.ext.bitmaps {
+		info.Notes = append(info.Notes, "dirty bitmaps are left out")
+	}
+	if h.backing != "" && h.ext.backingFormat == "" {
+		info.Notes = append(info.Notes, "the backing file's format is not stated; it is read as raw")
+	}
+	layers := []disk.Info{info}
+	if d, ok := img.backing.(disk.Describer); ok {
+		layers = append(layers, d.Describe()...)
+	}
+	return layers
+}
+
+// firstIsCompressed says whether the first cluster that this layer stores is compressed: compression is a property of each
+// cluster, and tools that compress do so for all.
+func (img *Image) firstIsCompressed() bool {
+	cur := cursor{img: img}
+	off := int64(0)
+	for range maxCells {
+		if off >= img.Size() {
+			return false
+		}
+		c, err := cur.cell(off)
+		if err != nil {
+			return false
+		}
+		if c.kind == plain || c.kind == compressed {
+			return c.kind == compressed
+		}
+		off = c.end
+	}
+	return false
+}
