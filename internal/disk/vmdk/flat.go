@@ -26,7 +26,9 @@ func newFlat(f disk.File, e ExtentLine) (*flat, error) {
 	return x, nil
 }
 
-func (x *flat) readAt(p []byte, off int64) error { return readFull(x.file, "read flat extent", p, x.off+off) }
+func (x *flat) readAt(p []byte, off int64) error {
+	return readFull(x.file, "read flat extent", p, x.off+off)
+}
 
 func (x *flat) extent(_ context.Context, off int64) (disk.Extent, error) {
 	e := disk.Extent{Off: off, Len: x.length - off, Kind: disk.Data}

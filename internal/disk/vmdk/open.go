@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strings"
 
@@ -172,6 +171,9 @@ func (o *opener) openExtent(e ExtentLine) error {
 		return err
 	}
 	o.img.files = append(o.img.files, f)
+	if sameFile(f, o.img.files[0]) {
+		return fault(disk.ErrCorrupt, "open extent", o.img.name, noOffset, "line %d: the extent %q is the descriptor itself", e.Line, e.Name)
+	}
 	if e.Type != "SPARSE" {
 		x, err := newFlat(f, e)
 		if err != nil {
@@ -331,4 +333,9 @@ func isASCII(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r > 0x7f }) < 0
 }
 
-var _ io.Closer = (*Image)(nil)
+// sameFile says whether two files are one under different names, as far as they can tell.
+func sameFile(a, b disk.File) bool {
+	x, ok := a.(interface{ ID() string })
+	y, also := b.(interface{ ID() string })
+	return ok && also && x.ID() == y.ID()
+}

@@ -178,17 +178,12 @@ func (w *Writer) Append(ctx context.Context, off int64, b []byte) error {
 	if w.err != nil {
 		return w.err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	grain := off / writtenGrain
-	switch {
-	case off < 0 || off%writtenGrain != 0 || off >= w.capacity*disk.SectorSize:
-		return fault(disk.ErrLimit, "append grain", "", noOffset, "offset %d, want a multiple of %d below %d", off, writtenGrain, w.capacity*disk.SectorSize)
-	case grain < w.next:
-		return fault(disk.ErrLimit, "append grain", "", noOffset, "offset %d after %d: offsets ascend", off, (w.next-1)*writtenGrain)
-	case len(b) < disk.SectorSize || len(b)%disk.SectorSize != 0:
-		return fault(disk.ErrLimit, "append grain", "", noOffset, "%d bytes that Encode did not make", len(b))
+	if w.err = w.checkAppend(off, len(b)); w.err != nil {
+		return w.err
 	}
 	w.next = grain + 1
 	if table := grain / grainsOfATable; table != w.filling {
@@ -202,6 +197,21 @@ func (w *Writer) Append(ctx context.Context, off int64, b []byte) error {
 	w.write(first[:])
 	w.write(b[len(first):])
 	return w.err
+}
+
+// checkAppend refuses what no copy does; an image that was asked for that is not finished.
+func (w *Writer) checkAppend(off int64, n int) error {
+	const op = "append grain"
+	end := w.capacity * disk.SectorSize
+	switch {
+	case off < 0 || off%writtenGrain != 0 || off >= end:
+		return fault(disk.ErrLimit, op, "", noOffset, "offset %d, want a multiple of %d below %d", off, writtenGrain, end)
+	case off/writtenGrain < w.next:
+		return fault(disk.ErrLimit, op, "", noOffset, "offset %d after %d: offsets ascend", off, (w.next-1)*writtenGrain)
+	case n < disk.SectorSize || n%disk.SectorSize != 0:
+		return fault(disk.ErrLimit, op, "", noOffset, "%d bytes that Encode did not make", n)
+	}
+	return nil
 }
 
 // Finish writes the last grain table, the grain directory and the footer.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"hyper2kvm/internal/disk"
 )
@@ -30,7 +31,7 @@ func writtenDescriptor(sectors int64, o Options) ([]byte, error) {
 		hw = defaultHWVersion
 	}
 	for _, s := range []string{name, adapter} {
-		if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '"' || r == 0x7f }) {
+		if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '"' || r == 0x7f }) {
 			return nil, fault(disk.ErrUnsupported, "create", "", noOffset, "%q cannot stand in a descriptor", s)
 		}
 	}

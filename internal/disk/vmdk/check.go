@@ -1,0 +1,143 @@
+package vmdk
+
+import (
+	"context"
+	"encoding/binary"
+	"math/bits"
+	"slices"
+
+	"hyper2kvm/internal/disk"
+)
+
+// Findings is what a check of the structure found.
+type Findings struct {
+	Tables   int64   // grain tables that exist
+	Grains   int64   // grains that are stored
+	Problems []error // the first hundred, each a disk.Error
+	More     int64   // how many further problems there were
+}
+
+// checkWindow is how much of a file is watched at a time for grains on top of each other: one bit for every sector, 32 MiB of
+// them. A file that is larger has its tables read once for every such part.
+const checkWindow = 32 << 20 * 8
+
+// Check reads all grain tables of this layer and reports places outside the file or inside metadata, grains that lie on
+// top of each other, and redundant tables that differ. It does not read grains. The error is only for what ended the check.
+func (img *Image) Check(ctx context.Context) (Findings, error) {
+	var c checker
+	for _, s := range img.spans {
+		x, ok := s.content.(*sparse)
+		if !ok {
+			continue
+		}
+		if err := c.extent(ctx, x); err != nil {
+			return c.found, err
+		}
+	}
+	return c.found, nil
+}
+
+type checker struct {
+	found  Findings
+	starts []uint64 // a bit for every sector of the window at which a grain begins
+	last   int64    // sector at which the grain before the next one begins
+}
+
+func (c *checker) problem(err error) {
+	if len(c.found.Problems) < maxProblems {
+		c.found.Problems = append(c.found.Problems, err)
+	} else {
+		c.found.More++
+	}
+}
+
+func (c *checker) extent(ctx context.Context, s *sparse) error {
+	sectors := (s.file.Size() + disk.SectorSize - 1) / disk.SectorSize
+	c.starts = make([]uint64, (min(sectors, checkWindow)+63)/64)
+	c.last = -s.head.grain
+	for first := int64(0); first < sectors; first += checkWindow {
+		clear(c.starts)
+		if err := c.window(ctx, s, first); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// window looks at the grains that begin in one part of the file; with the first part everything is checked that
+// does not depend on the part.
+func (c *checker) window(ctx context.Context, s *sparse, first int64) error {
+	for i, at := range s.directory {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if at == 0 {
+			continue
+		}
+		t, err := c.table(s, int64(i), at, first == 0)
+		if err != nil {
+			return err
+		}
+		for j, e := range t {
+			place := int64(e) - first
+			if !s.stored(e) || place < 0 || place >= checkWindow || place/64 >= int64(len(c.starts)) {
+				continue
+			}
+			word, bit := &c.starts[place/64], uint64(1)<<(place%64)
+			if *word&bit != 0 {
+				c.problem(fault(disk.ErrCorrupt, "check grain tables", s.file.Name(), int64(at)*disk.SectorSize+4*int64(j),
+					"grain %d is at sector %d, where another grain is", int64(i)*s.head.entries+int64(j), e))
+			}
+			*word |= bit
+		}
+	}
+	if !s.head.compressed() {
+		c.overlaps(s, first)
+	}
+	return nil
+}
+
+// table reads a grain table. Where judge is set its entries are counted and checked, and the redundant copy compared.
+func (c *checker) table(s *sparse, i int64, at uint32, judge bool) ([]uint32, error) {
+	b := make([]byte, 4*s.head.tableLen(i))
+	place := int64(at) * disk.SectorSize
+	if err := readFull(s.file, "read grain table", b, place); err != nil {
+		return nil, err
+	}
+	t := make([]uint32, len(b)/4)
+	for j := range t {
+		t[j] = binary.LittleEndian.Uint32(b[4*j:])
+		if !judge || !s.stored(t[j]) {
+			continue
+		}
+		c.found.Grains++
+		if err := s.checkGrain(i*s.head.entries+int64(j), t[j], place+4*int64(j)); err != nil {
+			c.problem(err)
+		}
+	}
+	if judge {
+		c.found.Tables++
+		if s.head.redundant != 0 && !s.onRedundant {
+			other, err := s.redundantTable(i)
+			if err != nil || !slices.Equal(other, t) {
+				c.problem(&disk.Error{Format: formatName, Op: "compare redundant grain table", File: s.file.Name(), Off: place,
+					Kind: disk.ErrCorrupt, Detail: "it differs or cannot be read", Err: err})
+			}
+		}
+	}
+	return t, nil
+}
+
+// overlaps reports grains that begin inside the grain before them. Windows are looked at in ascending order.
+func (c *checker) overlaps(s *sparse, first int64) {
+	for i, word := range c.starts {
+		for ; word != 0; word &= word - 1 {
+			at := first + int64(i)*64 + int64(bits.TrailingZeros64(word))
+			if at-c.last < s.head.grain {
+				c.problem(fault(disk.ErrCorrupt, "check grain tables", s.file.Name(), at*disk.SectorSize,
+					"a grain begins %d sectors after another, which has %d", at-c.last, s.head.grain))
+			}
+			c.last = at
+		}
+	}
+}
