@@ -39,6 +39,8 @@ const (
 	CodeManifestLimit     = "H2K-MAN-007"
 	CodeManifestConflict  = "H2K-MAN-008"
 	CodeManifestEncoding  = "H2K-MAN-009"
+	CodeManifestIgnored   = "H2K-MAN-010" // accepted and not applied
+	CodeManifestAlias     = "H2K-MAN-011" // another word for a value
 	CodeMachineDescriptor = "H2K-VM-001"
 	CodeMachineChecksum   = "H2K-VM-002"
 	CodeMachineMember     = "H2K-VM-003"

@@ -53,12 +53,36 @@ type Tags map[string]string
 
 // Origin is what a manifest says of the platform that exported the VM; informative only.
 type Origin struct {
-	Provider, VMID, VMName, Datacenter, ExportMethod string
-	ExportedAt                                       *time.Time
+	Provider     string          `json:"provider,omitempty"`
+	VMID         string          `json:"vm_id,omitempty"`
+	VMName       string          `json:"vm_name,omitempty"`
+	Datacenter   string          `json:"datacenter,omitempty"`
+	ExportMethod string          `json:"export_method,omitempty"`
+	ExportedAt   *time.Time      `json:"exported_at,omitempty"`
+	ToolVersion  string          `json:"tool_version,omitempty"` // of the program that wrote the manifest
+	ExportJob    string          `json:"export_job,omitempty"`   // its job
+	CreatedAt    *time.Time      `json:"created_at,omitempty"`   // when it wrote the manifest
+	Notes        []string        `json:"notes,omitempty"`
+	Warnings     []OriginWarning `json:"warnings,omitempty"` // of the export
 }
 
-// Asked is the set of field paths (as in "fix.grub") that the job's own manifest set, as opposed to defaults. Only what was
-// asked for can fail for want of a tool; a default is skipped with a warning.
+// OriginWarning is a warning that the exporting program left in the manifest.
+type OriginWarning struct {
+	Stage   string     `json:"stage,omitempty"`
+	Message string     `json:"message,omitempty"`
+	At      *time.Time `json:"at,omitempty"`
+}
+
+// Asked is the set of field paths that the job's own manifest set, as opposed to defaults. Only what was asked for can fail
+// for want of a tool; a default is skipped with a warning. A path is there whatever the value: fix.grub after grub: false too.
+// The paths are those of Job in JSON:
+//
+//	name, source.type, dry_run
+//	machine.cpus, machine.memory_mib, machine.firmware, machine.secure_boot, machine.os_hint, machine.os_version, machine.nics
+//	inspect, inspect.detect_os
+//	fix, fix.fstab, fix.fstab_mode, fix.grub, fix.initramfs, fix.network, fix.network_level, fix.remove_vmware_tools
+//	convert.format, convert.compress, convert.compression, convert.level, convert.flatten, convert.output_dir, convert.output_name
+//	validate, validate.integrity, validate.boot_test, validate.boot_require
 type Asked map[string]bool
 
 // Source says what to convert: the files, in the order in which the VM has its disks.

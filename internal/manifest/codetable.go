@@ -1,0 +1,305 @@
+package manifest
+
+import "slices"
+
+// codes is the table of every code, in the order of the constants.
+var codes = []Code{
+	{
+		ID: CodeSourceMissing, Title: "The source is not there",
+		Cause:     "The manifest names a file that does not exist, or it was moved or deleted after the job was submitted.",
+		Hint:      "Put the file where the manifest says, or correct the path, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeSourceUnreadable, Title: "The source cannot be opened",
+		Cause:     "The daemon's user may not read the file, or a directory above it.",
+		Hint:      "Give the group hyper2kvm read access (chgrp hyper2kvm FILE; chmod g+r FILE), then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeSourceChanged, Title: "The source changed while it was read",
+		Cause:     "Another program wrote the file during the conversion; a running VM does that.",
+		Hint:      "Shut the VM down or take a snapshot and copy that, wait until the copy is done, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeSourceTruncated, Title: "The source ends too early",
+		Cause:     "The file is shorter than its own header says: a copy was cut off, or the disk it was copied to ran full.",
+		Hint:      "Copy the file again and compare checksums, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeSourceChecksum, Title: "The source does not have the stated checksum",
+		Cause:     "The file was damaged on its way, or the checksum in the manifest is of another file.",
+		Hint:      "Compare with sha256sum FILE at the origin, copy the file again or correct the manifest, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeSourceUnknown, Title: "The source is of no known format",
+		Cause: "The content is none of the formats that are read, whatever the file's name says.",
+		Hint:  "Look at it with: hyperctl image info FILE. A disk without a format of its own must end in .raw or .img.",
+	},
+	{
+		ID: CodeSourceNotRegular, Title: "The source is not a regular file",
+		Cause: "It is a link, a device, a pipe or a socket. Those are never opened, for they could lead anywhere.",
+		Hint:  "Copy the content to a regular file and submit that.",
+	},
+	{
+		ID: CodeSourceRead, Title: "The source cannot be read in full",
+		Cause:     "The disk or the network below the file reported an error.",
+		Hint:      "Look at the kernel's log (journalctl -k), copy the file to sound storage, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeSourceMismatch, Title: "The source is not what the manifest says",
+		Cause: "The manifest states a format or a size, and the content has another.",
+		Hint:  "Correct source_type, source_format or bytes in the manifest, or leave them out; hyperctl image info FILE shows what the file is.",
+	},
+	{
+		ID: CodeSourceEmpty, Title: "The source is empty",
+		Cause:     "The file has no bytes: a copy that never began, or a placeholder.",
+		Hint:      "Copy the file again, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeImageCorrupt, Title: "The image contradicts itself",
+		Cause: "A table, a checksum or a size inside the image cannot be right. The disk may be damaged.",
+		Hint:  "Check it where it came from (vmkfstools -x check, Test-VHD), export it again and submit that.",
+	},
+	{
+		ID: CodeImageUnsupported, Title: "The image uses a feature that is not read",
+		Cause: "The format is known, but this image needs something that the program cannot do.",
+		Hint:  "The message names the feature. Export the disk in another way, such as a streamOptimized VMDK or a plain VHDX.",
+	},
+	{
+		ID: CodeImageEncrypted, Title: "The image is encrypted",
+		Cause: "The image as a whole is encrypted by the platform; only the platform has the key.",
+		Hint:  "Decrypt the VM on the platform (remove its encryption policy) and export it again.",
+	},
+	{
+		ID: CodeImageOutside, Title: "The image points outside its place",
+		Cause: "The image names an extent or a parent by a path that leads away from its own directory.",
+		Hint:  "Put all files of the disk into one directory and submit that; hyperctl image info FILE lists what it names.",
+	},
+	{
+		ID: CodeImageMissing, Title: "A file that the image needs is not there",
+		Cause:     "The disk consists of several files, extents or the parents of a snapshot, and one of them is missing.",
+		Hint:      "Put the named file beside the image, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeImageLimit, Title: "The image asks for more than is allowed",
+		Cause: "A count or size in the image is beyond what any real disk has. The image is damaged or made to do harm.",
+		Hint:  "Export the disk again. If it is sound, report it with the output of: hyperctl image info FILE",
+	},
+	{
+		ID: CodeImageChain, Title: "The image is a snapshot and flatten is off",
+		Cause: "The disk is the newest link of a chain, and the manifest says flatten: false.",
+		Hint:  "Write flatten: true, or consolidate the snapshots on the platform before the export.",
+	},
+	{
+		ID: CodeImagePartitions, Title: "The partition table reaches past the end of the disk",
+		Cause: "The partitions are larger than the disk: the image was cut off, or belongs to a larger disk.",
+		Hint:  "Compare the disk's size with the origin and export it again.",
+	},
+	{
+		ID: CodeManifestSyntax, Title: "The manifest is not YAML or JSON that can be read",
+		Cause: "A character, a quote or an indentation is wrong, or the file uses aliases, tags or several documents.",
+		Hint:  "The message gives line and column; check the file with: hyperctl manifest validate FILE",
+	},
+	{
+		ID: CodeManifestKey, Title: "The manifest has a key that nobody knows",
+		Cause: "The key is misspelt, stands in the wrong place, or belongs to another dialect.",
+		Hint:  "Look the keys up with: hyperctl manifest explain PATH",
+	},
+	{
+		ID: CodeManifestDialect, Title: "The manifest is of no dialect, or of two",
+		Cause: "A manifest is a job config, a pipeline manifest or an artifact manifest; the keys at the top say which.",
+		Hint:  "Begin with a generated one: hyperctl manifest generate FILE",
+	},
+	{
+		ID: CodeManifestValue, Title: "The manifest has a value that its key cannot have",
+		Cause: "The value is of the wrong type, or none of the words that the key knows.",
+		Hint:  "The message lists what is allowed; see also: hyperctl manifest explain PATH",
+	},
+	{
+		ID: CodeManifestRequired, Title: "The manifest lacks something",
+		Cause: "A key that must be there is missing, or a list is empty.",
+		Hint:  "Add what the message names; see: hyperctl manifest explain PATH",
+	},
+	{
+		ID: CodeManifestDuplicate, Title: "The manifest says something twice",
+		Cause: "A key stands twice in one mapping, or two disks have the same id. Which one was meant cannot be known.",
+		Hint:  "Remove one of them; the message gives both lines.",
+	},
+	{
+		ID: CodeManifestLimit, Title: "The manifest is larger than allowed",
+		Cause: "The file, a list in it or a text in it is beyond its limit.",
+		Hint:  "Split it into several manifests.",
+	},
+	{
+		ID: CodeManifestConflict, Title: "The manifest contradicts itself",
+		Cause: "Two keys cannot both hold, such as a .raw file name with output_format: qcow2.",
+		Hint:  "Keep the one that was meant; the message names both.",
+	},
+	{
+		ID: CodeManifestEncoding, Title: "The manifest is not UTF-8 text",
+		Cause: "The file has a byte order mark, is UTF-16, or holds bytes that are no text.",
+		Hint:  "Save it as UTF-8 without a byte order mark, for example: iconv -f UTF-16 -t UTF-8 FILE",
+	},
+	{
+		ID: CodeManifestIgnored, Title: "The manifest says something that is not applied",
+		Cause: "The key or value is accepted because other programs write it, but it has no effect here.",
+		Hint:  "Nothing needs to be done; remove the key to silence the warning.",
+	},
+	{
+		ID: CodeManifestAlias, Title: "The manifest uses another word for a value",
+		Cause: "An older word is read as the one that is used today.",
+		Hint:  "Write the word that the message gives to silence the warning.",
+	},
+	{
+		ID: CodeMachineDescriptor, Title: "The description of the machine cannot be read",
+		Cause: "The OVF or VMX file is damaged or not what its name says.",
+		Hint:  "Export the VM again, or submit its disks without the descriptor.",
+	},
+	{
+		ID: CodeMachineChecksum, Title: "The package is not what its manifest file says",
+		Cause:     "A file of the OVF package has another digest than the .mf file lists: it was damaged or changed.",
+		Hint:      "Copy or export the package again, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeMachineMember, Title: "The package has a member that is not taken",
+		Cause: "An archive member has a path, is a link, or stands twice; a package made by a platform has none of these.",
+		Hint:  "Export the VM again, or unpack the archive and submit the folder.",
+	},
+	{
+		ID: CodeMachineSeveral, Title: "The package describes several machines",
+		Cause: "An OVF package may hold a group of VMs; a job is one VM.",
+		Hint:  "Export the VMs one by one.",
+	},
+	{
+		ID: CodeMachineNoDisk, Title: "The machine has no disk",
+		Cause: "The description names no disk image, so there is nothing to convert.",
+		Hint:  "Export the VM with its disks.",
+	},
+	{
+		ID: CodeFixUnavailable, Title: "A repair was asked for that cannot be made",
+		Cause:     "The manifest itself asks for a repair, and libguestfs is missing or cannot open the guest.",
+		Hint:      "Install libguestfs-tools, see hyperctl doctor, then: hyperctl workflow retry JOB. Or leave the repair out of the manifest.",
+		Retryable: true,
+	},
+	{
+		ID: CodeOutputExists, Title: "The output is there already",
+		Cause:     "The directory or file that the manifest names exists; an existing output is never overwritten.",
+		Hint:      "Move the old output away or name another place, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeOutputWrite, Title: "The output cannot be written",
+		Cause:     "The output directory does not exist, may not be written, or its disk reported an error.",
+		Hint:      "Check the directory with hyperctl doctor, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeOutputProof, Title: "The output does not read back as it was written",
+		Cause:     "What was read back from the written image differs from the source. The storage or the memory is faulty, or the program is.",
+		Hint:      "Do not use the image. Check the storage and run: hyperctl workflow retry JOB. If it happens again, report it with the job's log.",
+		Retryable: true,
+	},
+	{
+		ID: CodeOutputFormat, Title: "The output format cannot hold the disk",
+		Cause: "The disk is larger than the format allows, or its sectors do not fit.",
+		Hint:  "Write output_format: qcow2, which has no such limit.",
+	},
+	{
+		ID: CodeSpaceOutput, Title: "There is not enough space for the output",
+		Cause:     "The file system of the output ran full, or the job needs more than there is at all.",
+		Hint:      "Free some space (the message says how much) or name another output directory, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeSpaceQueue, Title: "There is no space for the queue's own records",
+		Cause:     "The file system of the workflow directory is full, so the daemon takes no new jobs.",
+		Hint:      "Free some space, for example by moving old folders away from processed/; the daemon goes on by itself.",
+		Retryable: true,
+	},
+	{
+		ID: CodePolicyPath, Title: "The manifest names a path that is not allowed",
+		Cause: "Only plain names beside the manifest and paths under import_roots and output_roots are open to everybody; URLs and .. never are.",
+		Hint:  "Copy the file beside the manifest, or ask the administrator to add the directory to import_roots or output_roots.",
+	},
+	{
+		ID: CodePolicyName, Title: "A name is not allowed",
+		Cause: "The name holds control characters, a slash, or begins with a dot or a dash, or it is too long to have a record beside it.",
+		Hint:  "Rename the file or correct the name in the manifest.",
+	},
+	{
+		ID: CodePolicyOwner, Title: "The owner of the job may not do that",
+		Cause: "The job, or the control file, belongs to another user.",
+		Hint:  "Ask the owner, or an operator (the daemon's setting operators lists them).",
+	},
+	{
+		ID: CodeJobNoResult, Title: "The job ended without a result",
+		Cause:     "The process that ran the job ended before it said how it went: it crashed, or the system killed it for want of memory.",
+		Hint:      "Look at hyperctl workflow logs JOB and journalctl -k, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeJobStalled, Title: "The job made no progress",
+		Cause:     "Nothing was read or written for longer than stall_timeout; the storage or a tool hangs.",
+		Hint:      "Check the storage below source and output, then: hyperctl workflow retry JOB. The setting stall_timeout allows longer pauses.",
+		Retryable: true,
+	},
+	{
+		ID: CodeJobCancelled, Title: "The job was cancelled",
+		Cause:     "Somebody asked for it with hyperctl workflow cancel, or by pressing x in hyperctl workflow watch.",
+		Hint:      "To run it after all: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeJobCrashLoop, Title: "The job crashed several times",
+		Cause:     "Running it killed its process or the daemon three times, so it is not started again by itself.",
+		Hint:      "Look at hyperctl workflow logs JOB and report it with the log. After a cause was found: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeJobInternal, Title: "The program made a mistake",
+		Cause:     "Something happened that the program rules out.",
+		Hint:      "Report it with the job's log: hyperctl workflow logs JOB. Another attempt may succeed: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeQueueMissing, Title: "A file that belongs to the job did not come",
+		Cause:     "The manifest or descriptor names a file that was not in the drop zone within missing_timeout.",
+		Hint:      "Copy the file into to_be_processed/, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeQueueName, Title: "A file in the drop zone has a name that is not allowed",
+		Cause: "The name holds control characters or is too long for the records that stand beside it.",
+		Hint:  "Rename the file and drop it again.",
+	},
+	{
+		ID: CodeQueueLayout, Title: "The workflow directory cannot be used",
+		Cause: "Its parts are missing, on several file systems, or were written by a newer version of the program.",
+		Hint:  "Run hyperctl doctor; it names what is wrong and the line that mends it.",
+	},
+	{
+		ID: CodeConfig, Title: "The daemon's configuration is not valid",
+		Cause: "A key is unknown, a value is of the wrong kind, or two settings contradict each other.",
+		Hint:  "The message gives line and column; check the file with: hyper2kvmd --check-config --config FILE",
+	},
+}
+
+// Codes returns the table of every code, area by area.
+func Codes() []Code { return slices.Clone(codes) }
+
+// LookupCode returns the entry of a code; ok is false when there is none.
+func LookupCode(id string) (c Code, ok bool) {
+	i := slices.IndexFunc(codes, func(c Code) bool { return c.ID == id })
+	if i < 0 {
+		return Code{}, false
+	}
+	return codes[i], true
+}
