@@ -57,6 +57,7 @@ var errorKinds = []errorKind{
 	{machine.ErrChecksum, manifest.CodeMachineChecksum, "export or copy the package again"},
 	{machine.ErrMember, manifest.CodeMachineMember, ""},
 	{machine.ErrMissing, manifest.CodeSourceMissing, "put the missing file beside its description, then retry the job"},
+	{machine.ErrTruncated, manifest.CodeSourceTruncated, "copy the file again and compare its size with the original"},
 	{machine.ErrDescriptor, manifest.CodeMachineDescriptor, ""},
 	{machine.ErrUnsupported, manifest.CodeMachineDescriptor, ""},
 	{machine.ErrLimit, manifest.CodeMachineDescriptor, ""},

@@ -43,10 +43,10 @@ func badFileName(name string) string {
 	switch {
 	case name == "" || name == "." || name == "..":
 		return "is not a file name"
-	case strings.HasPrefix(name, "."):
-		return "begins with a dot"
 	case strings.ContainsAny(name, `/\`):
 		return "leads into another directory"
+	case strings.HasPrefix(name, "."):
+		return "begins with a dot"
 	case len(name) > maxOutputName:
 		return fmt.Sprintf("is longer than %d bytes", maxOutputName)
 	case !utf8.ValidString(name) || oneLine(name) != name:

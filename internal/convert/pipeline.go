@@ -70,6 +70,9 @@ func runStage(ctx context.Context, r *Run, s Stage, index, count int) (manifest.
 	r.Events.Stage(s.Name, index, count, statusStart, "", 0)
 	began := r.Clock()
 	err := guarded(ctx, r, s)
+	if err != nil && ctx.Err() != nil { // whatever it came out as, this is why
+		err = coded(manifest.CodeJobCancelled, "", fmt.Errorf("cancelled: %w", context.Cause(ctx)))
+	}
 	took := max(r.Clock().Sub(began), 0)
 	report.Seconds, report.Status = took.Round(time.Millisecond).Seconds(), manifest.StageDone
 	if err != nil {

@@ -1,0 +1,72 @@
+package convert
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"hyper2kvm/internal/machine"
+	"hyper2kvm/internal/machine/domxml"
+	"hyper2kvm/internal/manifest"
+)
+
+// writeDomain writes the libvirt domain with the paths of the place where the result will stand. No repair was made, so
+// nothing proves that the guest has virtio drivers: it keeps controllers that it knows.
+func writeDomain(ctx context.Context, r *Run) error {
+	if err := r.place(ctx); err != nil {
+		return err
+	}
+	r.Machine.Firmware = resolveFirmware(r.Machine.Firmware, r.Guest.Firmware)
+	disks := make([]domxml.Disk, len(r.Outputs))
+	for i, out := range r.Outputs {
+		disks[i] = domxml.Disk{
+			Path: filepath.Join(r.Dir, out.Name), Format: r.Plan.Disks[i].Format, Source: r.Machine.Disks[r.Sources[i].Disk],
+		}
+	}
+	domain, err := domxml.Build(*r.Machine, disks, domxml.Options{
+		BootDisk: bootDisk(r), Windows: isWindows(r.Machine), AddNIC: !r.opened.described && len(r.Machine.NICs) == 0,
+	})
+	if err != nil {
+		return fmt.Errorf("describe the VM: %w", err)
+	}
+	for _, w := range domain.Warnings {
+		r.warn(manifest.Warning{Code: manifest.CodeMachineDescriptor, Message: w})
+	}
+	b, err := domain.Marshal()
+	if err != nil {
+		return fmt.Errorf("describe the VM: %w", err)
+	}
+	name := domainName(r.Request.Job.Name)
+	if err := writeNew(filepath.Join(r.Request.Partial, name), b); err != nil {
+		return err
+	}
+	r.domainXML = name
+	return nil
+}
+
+// bootDisk returns the index of the disk to boot from: what the manifest says (Gather has put the lowest boot order first),
+// else the disk that looks bootable, else the first.
+func bootDisk(r *Run) int {
+	for _, d := range r.Request.Job.Source.Disks {
+		if d.BootOrder != nil {
+			return 0
+		}
+	}
+	for _, d := range r.Request.Job.Source.Disks {
+		for i, s := range r.Sources {
+			if d.Role == "boot" && s.Name == d.Path {
+				return i
+			}
+		}
+	}
+	if r.Guest.BootDisk > 0 && r.Guest.BootDisk < len(r.Sources) {
+		return r.Guest.BootDisk
+	}
+	return 0
+}
+
+// isWindows reports whether the description or the manifest calls the guest a Windows.
+func isWindows(m *machine.Machine) bool {
+	return strings.HasPrefix(strings.ToLower(m.OSType), "win")
+}

@@ -1,0 +1,110 @@
+package convert
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/manifest"
+)
+
+// place is where a source stands and what it may name there: the job's own files, the directory of an absolute source, or an
+// archive. Its Opener is the only way from an image or a description to another file.
+type place struct {
+	open disk.Opener
+	used map[string]bool // host paths that were opened through it, nil where nobody asks
+}
+
+// beside returns the place of a source that the job names: what stands in the same directory of the job's files, or in the
+// host directory of an absolute one.
+func (g *gatherer) beside(name string) (place, error) {
+	hostPath, ok := g.req.Files[name]
+	if !ok {
+		return place{}, g.unknownName(name)
+	}
+	p := place{used: map[string]bool{}}
+	if filepath.IsAbs(name) {
+		dir := filepath.Dir(hostPath)
+		p.open = g.watched(disk.DirOpener(dir), p.used, func(n string) string { return filepath.Join(dir, n) })
+		return p, nil
+	}
+	files := g.filesIn(path.Dir(path.Clean(name)))
+	p.open = g.watched(disk.FilesOpener(files), p.used, func(n string) string { return files[path.Clean(n)] })
+	return p, nil
+}
+
+// unknownName is the error for a name that is not among the files that the job may open.
+func (g *gatherer) unknownName(name string) error {
+	if filepath.IsAbs(name) {
+		return coded(manifest.CodePolicyPath, "name a file beside the manifest, or ask for the directory to be listed under import_roots",
+			fmt.Errorf("source %q is not among the files that this job may read", name))
+	}
+	return coded(manifest.CodeSourceMissing, "put the file beside the manifest, then retry the job", fmt.Errorf("source %q is not there", name))
+}
+
+// filesIn returns the job's files below a directory of theirs, by their names as seen from there.
+func (g *gatherer) filesIn(dir string) map[string]string {
+	files := map[string]string{}
+	for name, hostPath := range g.req.Files {
+		if filepath.IsAbs(name) {
+			continue
+		}
+		name = path.Clean(name)
+		if dir != "." {
+			rest, ok := strings.CutPrefix(name, dir+"/")
+			if !ok {
+				continue
+			}
+			name = rest
+		}
+		files[name] = hostPath
+	}
+	return files
+}
+
+// watched returns an Opener that remembers which host files it opened.
+func (g *gatherer) watched(open disk.Opener, used map[string]bool, hostPath func(name string) string) disk.Opener {
+	return func(name string) (disk.File, error) {
+		f, err := open(name)
+		if err != nil {
+			return nil, err
+		}
+		if p := hostPath(name); p != "" {
+			used[p] = true
+			if err := g.opened.watch.note(p); err != nil {
+				f.Close()
+				return nil, err
+			}
+		}
+		return f, nil
+	}
+}
+
+// source opens a file that the job itself names. What is wrong with it is the source's fault, not an image's.
+func (g *gatherer) source(name string) (disk.File, error) {
+	hostPath, ok := g.req.Files[name]
+	if !ok {
+		return nil, g.unknownName(name)
+	}
+	f, err := disk.OpenFile(hostPath)
+	switch {
+	case errors.Is(err, disk.ErrMissing):
+		return nil, coded(manifest.CodeSourceMissing, "put the file back, then retry the job", err)
+	case errors.Is(err, disk.ErrUnsupported), errors.Is(err, disk.ErrOutside):
+		return nil, coded(manifest.CodeSourceNotRegular, "give a regular file; follow a link by naming what it points to", err)
+	case err != nil:
+		return nil, err
+	}
+	if err := g.opened.watch.note(hostPath); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if f.Size() == 0 {
+		f.Close()
+		return nil, coded(manifest.CodeSourceEmpty, "copy the file again", fmt.Errorf("source %q has no bytes", name))
+	}
+	return f, nil
+}
