@@ -30,6 +30,9 @@ var (
 	ErrNotRegular = errors.New("not a regular file")
 	ErrDenied     = errors.New("not allowed")
 	ErrNoSpace    = errors.New("no space left for the queue's own records")
+	ErrIO         = errors.New("the file system could not make the queue's records durable")
+	ErrChanged    = errors.New("source changed while it was being read")
+	ErrClosed     = errors.New("the queue is closed")
 )
 
 // State is where a job stands.
@@ -58,10 +61,10 @@ type Identity struct {
 
 // Entry is something in the drop zone that nobody is writing any more.
 type Entry struct {
-	Name     string // in to_be_processed/
-	Path     string // absolute
-	Dir      bool   // a folder job, or a .job
-	Identity Identity
+	Name     string   // in to_be_processed/
+	Path     string   // absolute
+	Dir      bool     // a folder job, or a .job
+	Identity Identity // of a folder: its own inode and ctime, the sum of the sizes and the newest mtime in it
 	Files    []string // of a folder: the regular files in it, slash-separated, relative, sorted, at most MaxFolderFiles
 }
 
@@ -71,8 +74,9 @@ type Need struct {
 	Kind string
 	// Members are the names of other files in the drop zone that belong to this entry and move with it. They need not be
 	// there yet: until each is there and ready, the entry waits and says which is missing.
+	// Those of a batch are only kept from running alone until it is split.
 	Members []string
-	// Parts is set for a batch: the entry becomes these entries, each a job of its own.
+	// Parts is set for a batch: the entry becomes these entries, each a job of its own. The Inbox splits it by itself.
 	Parts []Part
 	// Wait says why the entry cannot start though all its bytes are there; "" lets it start.
 	Wait string
@@ -92,33 +96,10 @@ type Part struct {
 	Content []byte
 }
 
-// Intake knows what entries are. Examine is called once for each ready entry and identity, from one goroutine; it must not
-// change anything and must be quick (headers and descriptors, never content).
+// Intake knows what entries are. Examine is called once for each ready entry and identity, and again now and then while it answers
+// Wait or Hold; always from one goroutine. It must not change anything and must be quick (headers and descriptors, never content).
 type Intake interface {
 	Examine(ctx context.Context, e Entry) (Need, error)
-}
-
-// Record is .hyper2kvm/jobs/<id>/record.json: what the daemon must know about a running job after a crash.
-type Record struct {
-	Schema       int        `json:"schema"`
-	ID           string     `json:"id"`            // sortable, unique
-	JobID        string     `json:"job_id"`        // stem of the original name
-	OriginalName string     `json:"original_name"` // as it was dropped
-	Entry        string     `json:"entry"`         // name in processing/
-	Kind         string     `json:"kind"`
-	Phase        string     `json:"phase"`             // claimed, running, placed, output_done, committed
-	Members      []string   `json:"members,omitempty"` // names that were taken along, the entry's own first
-	Submitter    uint32     `json:"submitter_uid"`
-	Identity     Identity   `json:"identity"`
-	QueuedAt     time.Time  `json:"queued_at"`
-	ClaimedAt    time.Time  `json:"claimed_at"`
-	StartedAt    *time.Time `json:"started_at,omitempty"`
-	Crashes      int        `json:"crashes"` // times that the job killed its child or the daemon
-	Date         string     `json:"date,omitempty"`
-	Partial      string     `json:"partial,omitempty"`    // absolute; built there
-	OutputDir    string     `json:"output_dir,omitempty"` // absolute; published there
-	Terminal     string     `json:"terminal,omitempty"`   // processed or failed, once decided
-	FinalName    string     `json:"final_name,omitempty"` // entry name in the terminal directory
 }
 
 // Progress is .hyper2kvm/jobs/<id>/progress.json, replaced at most twice a second.

@@ -1,0 +1,334 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// MaxMembers bounds how many files one entry may name: two hundred times what the largest VM has.
+const MaxMembers = 10_000
+
+// errBusy says that an entry turned out not to be ready while it was being claimed; it is back in the drop zone.
+var errBusy = errors.New("entry is not ready after all")
+
+// Claim is a running job: its entry is in processing/ and belongs to the caller until Done, Fail, Requeue or Split has returned
+// nil. An error of these leaves the job where it is, and the same call may be made again.
+type Claim struct {
+	s     *Spool
+	need  Need
+	files map[string]string
+	seen  map[string]look // by absolute path, after the claim
+
+	mu    sync.Mutex
+	rec   Record
+	log   *jobLog
+	ended bool
+}
+
+// Record is what the queue knows about the job.
+func (c *Claim) Record() Record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.rec
+	r.Members, r.Parts = slices.Clone(r.Members), slices.Clone(r.Parts)
+	return r
+}
+
+// Need is what the Intake said about the entry.
+func (c *Claim) Need() Need { return c.need }
+
+// Path is the absolute path of the entry in processing/.
+func (c *Claim) Path() string { return c.s.path(DirRunning, c.rec.Entry) }
+
+// Files are the job's files: from the names that the user gave them (relative and slash-separated in a folder) to absolute paths.
+func (c *Claim) Files() map[string]string { return maps.Clone(c.files) }
+
+// Claim takes an entry, and the members that it needs, out of the drop zone. errors.Is(err, fs.ErrNotExist) when the entry has
+// been withdrawn. What was taken before an error is put back.
+func (s *Spool) Claim(ctx context.Context, e Entry, need Need) (*Claim, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.Trouble(); err != nil {
+		return nil, err
+	}
+	if err := s.checkTree(); err != nil {
+		return nil, err
+	}
+	members, err := membersToTake(e, need)
+	if err != nil {
+		return nil, err
+	}
+	rec := s.newRecord(e, need, members)
+	if rec.Entry, err = s.freeRunningName(e.Name, rec.ID, len(members) > 0); err != nil {
+		return nil, err
+	}
+	if err := s.fs.Mkdir(s.jobPath(rec.ID), modeDir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, s.disk(err)
+	}
+	c := &Claim{s: s, need: need, rec: rec}
+	if err := s.writeRecord(rec, false); err != nil {
+		return nil, errors.Join(err, s.dropJob(rec.ID))
+	}
+	if err := c.take(e, members); err != nil {
+		_, back := s.returnEntry(rec)
+		if back == nil {
+			back = s.forget(rec)
+		}
+		return nil, errors.Join(err, back)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.returned, keyOf(e.Identity))
+	s.live[rec.ID] = c
+	return c, nil
+}
+
+// membersToTake are the files that move with an entry. A batch leaves the files of its parts where they are.
+func membersToTake(e Entry, need Need) ([]string, error) {
+	if len(need.Parts) > 0 || e.Dir {
+		return nil, nil
+	}
+	if len(need.Members) > MaxMembers {
+		return nil, fmt.Errorf("%q names %d files, at most %d: %w", e.Name, len(need.Members), MaxMembers, ErrState)
+	}
+	var members []string
+	for _, m := range need.Members {
+		if err := checkOwnName(m); err != nil {
+			return nil, err
+		}
+		if m != e.Name && !slices.Contains(members, m) {
+			members = append(members, m)
+		}
+	}
+	return members, nil
+}
+
+// newRecord begins a job, or goes on with one that was put back.
+func (s *Spool) newRecord(e Entry, need Need, members []string) Record {
+	now := s.clock()
+	rec := Record{ID: newID(now), QueuedAt: time.Unix(0, e.Identity.CtimeNS).In(s.loc), Submitter: e.Identity.UID}
+	s.mu.Lock()
+	if old, ok := s.returned[keyOf(e.Identity)]; ok {
+		rec.ID, rec.QueuedAt, rec.Crashes = old.ID, old.QueuedAt, old.Crashes
+	}
+	s.mu.Unlock()
+	if o, ok := s.origin(e.Identity); ok {
+		rec.Submitter, rec.Batch = o.Submitter, o.Batch
+	}
+	rec.OriginalName, rec.OriginalB64 = keepName(e.Name)
+	rec.JobID = jobIDOf(rec.OriginalName)
+	rec.Dir, rec.Kind, rec.Phase = e.Dir, need.Kind, PhaseClaimed
+	rec.Identity, rec.ClaimedAt = e.Identity, now.In(s.loc)
+	if len(members) > 0 {
+		rec.Members = append([]string{e.Name}, members...)
+	}
+	return rec
+}
+
+// freeRunningName finds a name in processing/ that no job has and none had when the daemon stopped.
+func (s *Spool) freeRunningName(name, id string, several bool) (string, error) {
+	if checkName(name) != nil {
+		name = safeName(id, name)
+	}
+	if several {
+		name = jobIDOf(name) + suffixJob
+	}
+	for n := 1; n < maxNumber; n++ {
+		try := numbered(name, n)
+		if !exists(s.path(DirRunning, try)) && !s.nameIsLive(try) {
+			return try, nil
+		}
+	}
+	return "", fmt.Errorf("%w: %q and %d numbered names", ErrExists, name, maxNumber)
+}
+
+// maxNumber bounds the search for a free name; it must fit into the bytes that maxName leaves.
+const maxNumber = 10_000
+
+func (s *Spool) nameIsLive(entry string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.live {
+		if c.rec.Entry == entry {
+			return true
+		}
+	}
+	return false
+}
+
+// take moves the files, the entry last: while it is in the drop zone, so is the job.
+func (c *Claim) take(e Entry, members []string) error {
+	to := c.Path()
+	if len(members) == 0 {
+		if err := c.s.fs.RenameNoReplace(c.s.path(DirQueued, e.Name), to); err != nil {
+			return c.s.disk(err)
+		}
+		return c.verify(e, map[string]string{e.Name: to})
+	}
+	if err := c.s.fs.Mkdir(to, modeDir); err != nil {
+		return c.s.disk(err)
+	}
+	b, err := json.Marshal(marker{Schema: RecordSchema, ID: c.rec.ID, Names: c.rec.Members})
+	if err != nil {
+		return err
+	}
+	if err := c.s.fs.WriteFast(filepath.Join(to, markerName), b, modeFile); err != nil {
+		return c.s.disk(err)
+	}
+	paths := map[string]string{}
+	for _, name := range append(slices.Clone(members), e.Name) {
+		paths[name] = filepath.Join(to, name)
+		if err := c.s.fs.RenameNoReplace(c.s.path(DirQueued, name), paths[name]); err != nil {
+			return c.s.disk(err)
+		}
+	}
+	return c.verify(e, paths)
+}
+
+// verify looks again at what was taken: a user may have replaced or opened a file between the last look and the rename.
+func (c *Claim) verify(e Entry, paths map[string]string) error {
+	c.files, c.seen = map[string]string{}, map[string]look{}
+	for name, path := range paths {
+		l, err := lookAt(filepath.Dir(path), filepath.Base(path))
+		if err != nil {
+			return fmt.Errorf("%w: %w", errBusy, err)
+		}
+		if name == e.Name && (l.dir != e.Dir || l.id.Ino != e.Identity.Ino || keyOf(l.id) != keyOf(e.Identity) || !slices.Equal(l.files, e.Files)) {
+			return fmt.Errorf("%w: %q was replaced", errBusy, name)
+		}
+		if c.need.Refuse == nil && beingWritten(path, l) {
+			return fmt.Errorf("%w: %q is open for writing", errBusy, name)
+		}
+		c.seen[path] = l
+		if !l.dir {
+			c.files[name] = path
+			continue
+		}
+		for _, rel := range l.files {
+			c.files[rel] = filepath.Join(path, filepath.FromSlash(rel))
+		}
+	}
+	return nil
+}
+
+// Unchanged says whether the sources are still what was claimed; if not, the error is ErrChanged.
+func (c *Claim) Unchanged() error {
+	for path, was := range c.seen {
+		is, err := lookAt(filepath.Dir(path), filepath.Base(path))
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrChanged, err)
+		}
+		if !unchanged(was, is) {
+			return fmt.Errorf("%w: %q", ErrChanged, filepath.Base(path))
+		}
+	}
+	return nil
+}
+
+// Running notes that the work begins. From here on a crash counts.
+func (c *Claim) Running(ctx context.Context) error {
+	return c.change(ctx, false, func(r *Record) error {
+		now := c.s.clock().In(c.s.loc)
+		r.StartedAt, r.Phase = &now, PhaseRunning
+		return nil
+	})
+}
+
+// Progress publishes how far the job is. Twice a second is often enough.
+func (c *Claim) Progress(p Progress) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return fmt.Errorf("%w: %s has ended", ErrState, c.rec.ID)
+	}
+	p.Schema, p.ID = RecordSchema, c.rec.ID
+	b, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return c.s.disk(c.s.fs.WriteFast(c.s.jobPath(c.rec.ID, "progress.json"), b, modeFile))
+}
+
+// change applies f to the record of a job that has not begun to end, and writes it.
+func (c *Claim) change(ctx context.Context, durable bool, f func(*Record) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ended:
+		return fmt.Errorf("%w: %s has ended", ErrState, c.rec.ID)
+	case c.rec.Phase != PhaseClaimed && c.rec.Phase != PhaseRunning && c.rec.Phase != PhasePlaced:
+		return fmt.Errorf("%w: %s is %s", ErrState, c.rec.ID, c.rec.Phase)
+	}
+	next := c.rec
+	if err := f(&next); err != nil {
+		return err
+	}
+	if err := c.s.checkTree(); err != nil {
+		return err
+	}
+	if err := c.s.writeRecord(next, durable); err != nil {
+		return err
+	}
+	c.rec = next
+	return nil
+}
+
+// end takes the job off the list of running ones and tells the inbox which names may be looked at again.
+func (c *Claim) end(names ...string) {
+	c.ended = true
+	if c.log != nil {
+		_ = c.log.Close()
+	}
+	c.s.mu.Lock()
+	delete(c.s.live, c.rec.ID)
+	hint := c.s.hint
+	c.s.mu.Unlock()
+	hint(names...)
+}
+
+// Live are the jobs that are claimed now, in the order of their ids.
+func (s *Spool) Live() []*Claim {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.SortedFunc(maps.Values(s.live), func(a, b *Claim) int { return strings.Compare(a.rec.ID, b.rec.ID) })
+}
+
+// forget removes the record of a job that never began, unless it carries what happened to it before.
+func (s *Spool) forget(rec Record) error {
+	s.mu.Lock()
+	old, back := s.returned[keyOf(rec.Identity)]
+	s.mu.Unlock()
+	if back && old.ID == rec.ID {
+		return s.writeRecord(old, false)
+	}
+	return s.dropJob(rec.ID)
+}
+
+// dropJob removes a job's own directory: away under another name first, so that no half of it is ever taken for a job.
+func (s *Spool) dropJob(id string) error {
+	gone := s.own("tmp", "gone-"+id)
+	if err := s.fs.RenameNoReplace(s.jobPath(id), gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if !errors.Is(err, fs.ErrExist) {
+			return s.disk(err)
+		}
+		gone = s.jobPath(id) // a leftover of that name: remove in place
+	}
+	if err := s.fs.RemoveAll(gone); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return s.disk(err)
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package queue
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// direntBuffer is how much of a directory is read at once: some thousand names for one system call.
+const direntBuffer = 256 << 10
+
+// Offsets in struct linux_dirent64 (getdents(2)).
+const (
+	direntReclen = 16
+	direntType   = 18
+	direntName   = 19
+)
+
+// eachName calls f with every name in a directory and its d_type, without looking at a single inode. It ends early when f
+// answers false.
+func eachName(dir string, f func(name string, dtype byte) bool) error {
+	d, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	fd := int(d.Fd())
+	buf := make([]byte, direntBuffer)
+	for {
+		n, err := unix.Getdents(fd, buf)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return &fs.PathError{Op: "getdents", Path: dir, Err: err}
+		}
+		if n <= 0 {
+			return nil
+		}
+		for b := buf[:n]; len(b) > direntName; {
+			size := int(binary.NativeEndian.Uint16(b[direntReclen:]))
+			if size <= direntName || size > len(b) {
+				return &fs.PathError{Op: "getdents", Path: dir, Err: fmt.Errorf("record of %d bytes", size)}
+			}
+			name, _, _ := bytes.Cut(b[direntName:size], []byte{0})
+			dtype := b[direntType]
+			b = b[size:]
+			if s := string(name); s != "." && s != ".." && !f(s, dtype) {
+				return nil
+			}
+		}
+	}
+}
+
+// dirNames is the sorted names of a directory, or an error when there are more than limit.
+func dirNames(dir string, limit int) ([]string, error) {
+	var names []string
+	err := eachName(dir, func(name string, _ byte) bool {
+		names = append(names, name)
+		return len(names) <= limit
+	})
+	if err == nil && len(names) > limit {
+		err = notPlain{fmt.Sprintf("more than %d names in one folder", limit)}
+	}
+	slices.Sort(names)
+	return names, err
+}

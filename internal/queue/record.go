@@ -1,0 +1,202 @@
+package queue
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// RecordSchema is the version of record.json, meta.json and error.json that this program writes. It sets newer ones aside.
+const RecordSchema = 1
+
+// maxRecord bounds what is read of any JSON file of the queue: a meta.json with a full report and a log tail is far smaller.
+const maxRecord = 4 << 20
+
+// The phases of a running job, in Record.Phase; README.md says what stands on the disk in each.
+const (
+	PhaseClaimed    = "claimed"     // about to be taken or just taken
+	PhaseRunning    = "running"     // its child may be working
+	PhasePlaced     = "placed"      // OutputDir is chosen; with Final set, the rename to it may have happened
+	PhaseOutputDone = "output_done" // OutputDir is there and durable
+	PhaseSplitting  = "splitting"   // the parts are there and go to the drop zone
+	PhaseFailing    = "failing"     // it has failed; error.json follows
+	PhaseReturned   = "returned"    // back in the drop zone; the record keeps its id and its crashes for the next claim
+)
+
+// Record is .hyper2kvm/jobs/<id>/record.json: what the daemon must know about a running job after a crash.
+type Record struct {
+	Schema       int        `json:"schema"`
+	ID           string     `json:"id"`                          // sortable, unique
+	JobID        string     `json:"job_id"`                      // stem of the original name
+	OriginalName string     `json:"original_name"`               // as it was dropped; valid UTF-8
+	OriginalB64  string     `json:"original_name_b64,omitempty"` // the bytes, when OriginalName could not keep them
+	Entry        string     `json:"entry"`                       // name in processing/
+	Dir          bool       `json:"dir,omitempty"`               // it came as a folder
+	Kind         string     `json:"kind"`
+	Phase        string     `json:"phase"`
+	Members      []string   `json:"members,omitempty"` // names that were taken along, the entry's own first
+	Batch        string     `json:"batch,omitempty"`   // id of the batch that it is a part of
+	Submitter    uint32     `json:"submitter_uid"`
+	Identity     Identity   `json:"identity"` // of the entry as it stood in the drop zone
+	QueuedAt     time.Time  `json:"queued_at"`
+	ClaimedAt    time.Time  `json:"claimed_at"`
+	StartedAt    *time.Time `json:"started_at,omitempty"`
+	Crashes      int        `json:"crashes"` // times that the job killed its child or the daemon
+	Date         string     `json:"date,omitempty"`
+	Partial      string     `json:"partial,omitempty"`     // absolute; built there
+	PartialIno   uint64     `json:"partial_ino,omitempty"` // of Partial, by which OutputDir is known to be ours
+	OutputDir    string     `json:"output_dir,omitempty"`  // absolute; published there
+	Parts        []PartName `json:"parts,omitempty"`       // of a batch
+	Terminal     string     `json:"terminal,omitempty"`    // processed or failed, once decided
+	FinalName    string     `json:"final_name,omitempty"`  // entry name in the terminal directory
+
+	// Final is the meta.json or error.json that the job will get: written before anything that cannot be taken back, so that a
+	// daemon that starts after a crash can finish the job without having seen its run.
+	Final json.RawMessage `json:"final,omitempty"`
+}
+
+// PartName is one part of a batch after it was put into the drop zone; device and inode find its job.
+type PartName struct {
+	Name string `json:"name"`
+	Dev  uint64 `json:"dev"`
+	Ino  uint64 `json:"ino"`
+}
+
+// sourceKey knows a source again when it comes back to the drop zone. The device is left out, because it may change when the
+// machine starts again, and the ctime, because a rename changes it.
+type sourceKey struct {
+	ino     uint64
+	size    int64
+	mtimeNS int64
+}
+
+func keyOf(id Identity) sourceKey { return sourceKey{id.Ino, id.Size, id.MtimeNS} }
+
+func (s *Spool) recordPath(id string) string { return s.jobPath(id, "record.json") }
+
+// writeRecord replaces the record. A durable one outlives a power cut.
+func (s *Spool) writeRecord(r Record, durable bool) error {
+	r.Schema = RecordSchema
+	b, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("record of %s: %w", r.ID, err)
+	}
+	if durable {
+		return s.disk(s.fs.Write(s.recordPath(r.ID), b, modeFile))
+	}
+	return s.disk(s.fs.WriteFast(s.recordPath(r.ID), b, modeFile))
+}
+
+// readRecord reads the record of a job. errors.Is(err, fs.ErrNotExist) when it has none.
+func (s *Spool) readRecord(id string) (Record, error) {
+	var r Record
+	if err := readJSON(s.recordPath(id), &r); err != nil {
+		return Record{}, err
+	}
+	if r.Schema > RecordSchema {
+		return Record{}, fmt.Errorf("record of %s has schema %d, this program knows %d", id, r.Schema, RecordSchema)
+	}
+	if r.ID != id {
+		return Record{}, fmt.Errorf("record of %s says it is of %q", id, r.ID)
+	}
+	if err := checkOwnName(r.Entry); err != nil {
+		return Record{}, fmt.Errorf("record of %s: entry %w", id, err)
+	}
+	return r, nil
+}
+
+// readJSON reads a regular file of bounded size into v.
+func readJSON(path string, v any) error {
+	b, err := readSmall(path, maxRecord)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// readSmall reads at most limit bytes of a regular file that is not a symbolic link, without ever blocking on opening it.
+func readSmall(path string, limit int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, fmt.Errorf("%s: %w", path, ErrNotRegular)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w", path, ErrNotRegular)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("%s: more than %d bytes", path, limit)
+	}
+	return b, nil
+}
+
+// disk gives the errors of the file system their kinds and remembers the ones that must stop the claiming.
+func (s *Spool) disk(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		err = fmt.Errorf("%w: %w", ErrNoSpace, err)
+	case errors.Is(err, unix.EIO), errors.Is(err, unix.EROFS), isSyncError(err):
+		err = fmt.Errorf("%w: %w", ErrIO, err)
+	default:
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.trouble == nil || errors.Is(err, ErrIO) {
+		s.trouble = err
+	}
+	return err
+}
+
+// Trouble is the last error that means that nothing more may be claimed: no space (until there is some again) or a file
+// system that does not keep what it is given (until the daemon is started again). nil when all is well.
+func (s *Spool) Trouble() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trouble
+}
+
+// spaceProbe is what must fit before claiming goes on after a full disk: a few records.
+const spaceProbe = 64 << 10
+
+// recheckSpace forgets ErrNoSpace when a few records fit again.
+func (s *Spool) recheckSpace() {
+	err := s.Trouble()
+	if !errors.Is(err, ErrNoSpace) || errors.Is(err, ErrIO) {
+		return
+	}
+	probe := s.own("tmp", "space")
+	if s.fs.Write(probe, make([]byte, spaceProbe), modeFile) != nil {
+		return
+	}
+	if s.fs.Remove(probe) != nil && !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.trouble == err { //nolint:errorlint // the very error that was looked at, not its kind
+		s.trouble = nil
+	}
+}
