@@ -14,9 +14,10 @@ import (
 // qemu's), else ErrMissing.
 func FilesOpener(files map[string]string) Opener {
 	return func(name string) (File, error) {
+		plain := trimDot(name)
 		path, ok := files[name]
 		if !ok {
-			path, ok = files[trimDot(name)]
+			path, ok = files[plain]
 		}
 		if ok {
 			f, err := OpenFile(path)
@@ -25,7 +26,7 @@ func FilesOpener(files map[string]string) Opener {
 			}
 			return f, nil
 		}
-		if why := outside(name); why != "" {
+		if why := outside(plain); why != "" {
 			return nil, outsideError(name, why)
 		}
 		return nil, &Error{Op: "open", File: name, Off: -1, Kind: ErrMissing, Detail: "put it beside the image that needs it"}
