@@ -37,6 +37,7 @@ type header struct {
 	entries    int64 // of a grain table
 	redundant  int64 // place of the redundant grain directory; 0 = none
 	directory  int64 // place of the grain directory
+	overhead   int64 // sectors before the first grain, as the header has it
 	atEnd      bool  // directory is not known: it is in the footer
 	unclean    bool
 }
@@ -63,6 +64,7 @@ func parseHeader(b []byte, file string, off int64) (header, error) {
 	}
 	le := binary.LittleEndian
 	h := header{version: le.Uint32(b[4:]), flags: le.Uint32(b[8:]), entries: int64(le.Uint32(b[44:])), unclean: b[72] != 0}
+	h.overhead = int64(min(le.Uint64(b[64:]), maxSector))
 	if h.flags&flagLineEnds != 0 && string(b[73:77]) != lineEnds {
 		return bad(disk.ErrCorrupt, 73, "the line-end bytes are % x, want % x: the file was changed by a transfer in text mode, "+
 			"copy it again in binary mode", b[73:77], lineEnds)
@@ -118,10 +120,11 @@ type region struct {
 // metadata returns the ranges in which no grain may lie, as far as the header alone tells.
 func (h *header) metadata() []region {
 	length := (h.tables()*4 + disk.SectorSize - 1) / disk.SectorSize
-	rs := []region{{"header", 0, 1}, {"grain directory", h.directory, h.directory + length}}
+	rs := []region{{"header", 0, 1}}
 	if h.descriptor != 0 {
 		rs = append(rs, region{"descriptor", h.descriptor, h.descriptor + h.descLen})
 	}
+	rs = append(rs, region{"grain directory", h.directory, h.directory + length})
 	if h.redundant != 0 {
 		rs = append(rs, region{"redundant grain directory", h.redundant, h.redundant + length})
 	}

@@ -241,7 +241,8 @@ func (o *opener) addSparse(f disk.File, h header, sectors int64) error {
 	o.directories -= h.tables()
 	var err error
 	s.directory, err = readDirectory(f, &h, h.directory)
-	if err != nil && h.redundant != 0 {
+	// A file that ends in its metadata was cut while it was copied; its redundant directory would only hide that.
+	if err != nil && h.redundant != 0 && f.Size() >= h.overhead*disk.SectorSize {
 		if d, again := readDirectory(f, &h, h.redundant); again == nil {
 			s.directory, s.onRedundant, err = d, true, nil
 			o.note("%s: the grain directory is damaged, the redundant one is used", f.Name())

@@ -179,7 +179,7 @@ func TestWriterLikeOvftool(t *testing.T) {
 }
 
 func TestWriterIsDeterministic(t *testing.T) {
-	src := disktest.NewMemImage(10 << 20).Put(3<<20, disktest.Text(3<<20))
+	src := disktest.NewMemImage(10<<20).Put(3<<20, disktest.Text(3<<20))
 	o := Options{Level: 3, ContentID: [16]byte{1, 15: 9}}
 	if !bytes.Equal(written(t, src, o).Bytes(), written(t, src, o).Bytes()) {
 		t.Error("the same content gave two images")
