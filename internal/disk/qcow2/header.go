@@ -76,7 +76,7 @@ func Probe(head []byte) bool {
 func readHeader(f disk.File) (*header, error) {
 	var fixed [headerMax]byte
 	n, err := f.ReadAt(fixed[:min(f.Size(), headerMax)], 0)
-	if err != nil && (err != io.EOF || n < len(magic())) { //nolint:errorlint // io.ReaderAt's contract is the bare value
+	if err != nil && err != io.EOF { //nolint:errorlint // io.ReaderAt's contract is the bare value
 		return nil, &disk.Error{Format: "qcow2", Op: "read header", File: f.Name(), Off: 0, Err: err}
 	}
 	h, err := parseHeader(fixed[:n], f)

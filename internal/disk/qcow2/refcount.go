@@ -61,9 +61,9 @@ func (r *refcounts) begin(out *stream) error {
 			binary.BigEndian.PutUint16(r.block[refcountBytes*i:], 1)
 		}
 		if r.index == r.first-1 {
-			return out.pad(r.first << h.clusterBits)
+			return out.pad(h.clusterSize) // its place
 		}
-		if err := writeAt(out.t, r.block, r.position(r.index)); err != nil {
+		if err := out.write(r.block); err != nil {
 			return err
 		}
 	}

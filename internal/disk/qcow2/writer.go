@@ -67,7 +67,7 @@ func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 	w.head = header{version: 3, clusterBits: uint32(bits.TrailingZeros(uint(cs))), size: uint64(w.size), refcountOrder: 4, compression: enc.kind}
 	h := &w.head
 	h.derive()
-	h.l1Entries = uint32(h.l1Needed)
+	h.l1Entries = uint32(max(h.l1Needed, 1)) // a disk of no bytes has a table all the same
 	if h.l1Needed*8 > maxL1Bytes {
 		return fail("size %d with clusters of %d bytes: the L1 table is larger than %d bytes; take larger clusters", size, cs, maxL1Bytes)
 	}
@@ -81,8 +81,7 @@ func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 	}
 	w.l1, w.l2 = make([]uint64, h.l1Needed), make([]byte, cs)
 	h.l1Offset = uint64(int64(cs) + h.refTableBytes)
-	// A disk of no bytes has a cluster for its L1 table all the same: qemu wants an offset.
-	w.out = stream{t: t, at: int64(h.l1Offset) + max((h.l1Needed*8+int64(cs)-1)&^int64(cs-1), int64(cs))}
+	w.out = stream{t: t, at: int64(h.l1Offset) + (int64(h.l1Entries)*8+int64(cs)-1)&^int64(cs-1)}
 	w.refs = refcounts{head: h}
 	if err := w.refs.begin(&w.out); err != nil {
 		return nil, err
