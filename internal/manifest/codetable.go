@@ -242,7 +242,7 @@ var codes = []Code{
 	{
 		ID: CodeJobNoResult, Title: "The job ended without a result",
 		Cause:     "The process that ran the job ended before it said how it went: it crashed, or the system killed it for want of memory.",
-		Hint:      "Look at hyperctl workflow logs JOB and journalctl -k, then: hyperctl workflow retry JOB",
+		Hint:      "Look at hyperctl workflow log JOB and journalctl -k, then: hyperctl workflow retry JOB",
 		Retryable: true,
 	},
 	{
@@ -260,13 +260,13 @@ var codes = []Code{
 	{
 		ID: CodeJobCrashLoop, Title: "The job crashed several times",
 		Cause:     "Running it killed its process or the daemon three times, so it is not started again by itself.",
-		Hint:      "Look at hyperctl workflow logs JOB and report it with the log. After a cause was found: hyperctl workflow retry JOB",
+		Hint:      "Look at hyperctl workflow log JOB and report it with the log. After a cause was found: hyperctl workflow retry JOB",
 		Retryable: true,
 	},
 	{
 		ID: CodeJobInternal, Title: "The program made a mistake",
 		Cause:     "Something happened that the program rules out.",
-		Hint:      "Report it with the job's log: hyperctl workflow logs JOB. Another attempt may succeed: hyperctl workflow retry JOB",
+		Hint:      "Report it with the job's log: hyperctl workflow log JOB. Another attempt may succeed: hyperctl workflow retry JOB",
 		Retryable: true,
 	},
 	{

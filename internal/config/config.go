@@ -1,0 +1,67 @@
+package config
+
+import "time"
+
+// The modes. In mode manifest a lone disk in the drop zone is left for a manifest to name; in mode disk it is a job.
+const (
+	ModeDisk     = "disk"
+	ModeManifest = "manifest"
+)
+
+// Defaults of the settings that are places.
+const (
+	DefaultWorkflowDir         = "/var/lib/hyper2kvm/workflow"
+	DefaultManifestWorkflowDir = "/var/lib/hyper2kvm/manifest-workflow"
+	DefaultOutputDir           = "/var/lib/hyper2kvm/output"
+)
+
+// Config is every setting of the daemon.
+type Config struct {
+	Mode        string // disk or manifest
+	WorkflowDir string // absolute; "" = the default of the mode, which Validate fills in
+	OutputDir   string // absolute
+	MaxJobs     int    // jobs that run at the same time, 1 to MaxMaxJobs
+
+	PollInterval   time.Duration // between two looks at the drop zone, beside what the kernel reports
+	Settle         time.Duration // a copied file must have been quiet for this long
+	TimedSettle    time.Duration // the same where the file system cannot tell whether a file is being written
+	MissingTimeout time.Duration // how long a manifest waits for the files that it names
+	StopTimeout    time.Duration // how long running jobs may go on after the daemon was told to stop
+	StallTimeout   time.Duration // a job that makes no progress for this long is ended
+
+	LogFile  string // absolute; "" = standard error only
+	LogLevel string // debug, info, warn or error
+
+	ImportRoots []string // absolute directories that anybody's manifest may name sources in
+	OutputRoots []string // absolute directories that anybody's manifest may name outputs in
+	Operators   []string // names of users who may steer the jobs of others
+
+	// What jobs get where their manifests say nothing.
+	OutFormat         string // qcow2, raw, vdi or vmdk
+	Compress          bool
+	Compression       string // zlib or zstd
+	CompressLevel     int    // 1 to 9 for zlib, 1 to 19 for zstd; 0 = the method's own
+	Flatten           bool
+	Inspect           bool
+	Fix               bool
+	FstabMode         string // stabilize-all, bypath-only or noop
+	RegenInitramfs    bool
+	FixGrub           bool
+	FixNetwork        bool
+	NetworkFixLevel   string // conservative, moderate or aggressive
+	RemoveVMwareTools bool
+	ValidateResult    bool // the key is validate
+	BootTest          bool
+}
+
+// Default returns the settings that hold where nothing is said.
+func Default() Config {
+	return Config{
+		Mode: ModeDisk, OutputDir: DefaultOutputDir, MaxJobs: 3,
+		PollInterval: 2 * time.Second, Settle: 2 * time.Second, TimedSettle: 60 * time.Second, MissingTimeout: 24 * time.Hour,
+		StopTimeout: 60 * time.Second, StallTimeout: 30 * time.Minute,
+		LogLevel:  "info",
+		OutFormat: "qcow2", Compress: true, Compression: "zlib", Flatten: true, Inspect: true, Fix: true, FstabMode: "stabilize-all",
+		RegenInitramfs: true, FixGrub: true, FixNetwork: true, NetworkFixLevel: "moderate", RemoveVMwareTools: true, ValidateResult: true,
+	}
+}

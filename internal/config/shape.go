@@ -1,0 +1,86 @@
+package config
+
+import (
+	"time"
+
+	sy "hyper2kvm/internal/strictyaml"
+)
+
+// Limits of the settings.
+const (
+	// MaxMaxJobs is how many jobs may run at the same time: far more than any host's storage serves well.
+	MaxMaxJobs = 256
+	// MinPoll is the shortest poll interval: below it the daemon does nothing but look.
+	MinPoll = 100 * time.Millisecond
+	// maxRoots is how many import roots, output roots and operators there may be.
+	maxRoots = 256
+)
+
+// Field is one key of the file, for people.
+type Field struct {
+	Path    string // dotted
+	Type    string
+	Values  []string
+	Default string
+	Text    string
+}
+
+// Fields returns every key of the file in the order of the documentation.
+func Fields() []Field {
+	var fields []Field
+	shape.Walk(func(path string, f *sy.Field) {
+		fields = append(fields, Field{Path: path, Type: string(f.Type), Values: f.Values, Default: f.Default, Text: f.Text})
+	})
+	return fields
+}
+
+var shape = &sy.Shape{
+	Fields: []sy.Field{
+		{Key: "command", Type: sy.TypeWord, Values: []string{"daemon"}, Text: "Accepted; this program is the daemon."},
+		{Key: "workflow_mode", Type: sy.TypeBool, Text: "Accepted when true; the daemon has no other mode of work."},
+		{Key: "mode", Type: sy.TypeWord, Values: []string{ModeDisk, ModeManifest}, Default: ModeDisk,
+			Text: "disk: a disk dropped alone is a job. manifest: disks wait for a manifest that names them."},
+		{Key: "workflow", Type: sy.TypeMap, Text: "Another place for three of the settings.", Of: &sy.Shape{Fields: []sy.Field{
+			{Key: "base_dir", Type: sy.TypeText, Text: "The same as workflow_dir."},
+			{Key: "max_workers", Type: sy.TypeInt, Min: 1, Max: MaxMaxJobs, Text: "The same as max_concurrent_jobs."},
+			{Key: "poll_interval", Type: sy.TypeDuration, Text: "The same as poll_interval at the top."},
+		}}},
+		{Key: "workflow_dir", Type: sy.TypeText, Default: DefaultWorkflowDir, Text: "The directory with to_be_processed/ in it; in mode manifest " + DefaultManifestWorkflowDir + "."},
+		{Key: "output_dir", Type: sy.TypeText, Default: DefaultOutputDir, Text: "Where results go, by date and name of the VM."},
+		{Key: "max_concurrent_jobs", Type: sy.TypeInt, Min: 1, Max: MaxMaxJobs, Default: "3", Text: "Jobs that run at the same time."},
+		{Key: "poll_interval", Type: sy.TypeDuration, Default: "2s", Text: "Time between two looks at the drop zone, beside what the kernel reports at once."},
+		{Key: "settle", Type: sy.TypeDuration, Default: "2s", Text: "How long a copied file must have been quiet."},
+		{Key: "timed_settle", Type: sy.TypeDuration, Default: "60s", Text: "The same where the file system cannot tell whether a file is being written."},
+		{Key: "missing_timeout", Type: sy.TypeDuration, Default: "24h", Text: "How long a manifest waits for the files that it names."},
+		{Key: "stop_timeout", Type: sy.TypeDuration, Default: "60s", Text: "How long running jobs may go on after the daemon was told to stop."},
+		{Key: "stall_timeout", Type: sy.TypeDuration, Default: "30m", Text: "A job that makes no progress for this long is ended."},
+		{Key: "log_file", Type: sy.TypeText, Text: "A file for the log, beside standard error."},
+		{Key: "log_level", Type: sy.TypeWord, Values: []string{"debug", "info", "warn", "error"}, Default: "info", Text: "How much is logged."},
+		{Key: "import_roots", Type: sy.TypeTexts, Max: maxRoots, Text: "Directories that anybody's manifest may name sources in."},
+		{Key: "output_roots", Type: sy.TypeTexts, Max: maxRoots, Text: "Directories that anybody's manifest may name outputs in."},
+		{Key: "operators", Type: sy.TypeTexts, Max: maxRoots, Text: "Users who may cancel, retry and release the jobs of others."},
+		{Key: "out_format", Type: sy.TypeWord, Values: []string{"qcow2", "raw", "vdi", "vmdk"}, Default: "qcow2", Text: "Format of the images that are written."},
+		{Key: "compress", Type: sy.TypeBool, Default: "true", Text: "Compress images; qcow2 only."},
+		{Key: "compression", Type: sy.TypeWord, Values: []string{"zlib", "zstd"}, Default: "zlib", Text: "Method of compression."},
+		{Key: "compress_level", Type: sy.TypeInt, Min: 1, Max: 19, Text: "How hard to compress: 1 to 9 for zlib, 1 to 19 for zstd."},
+		{Key: "flatten", Type: sy.TypeBool, Default: "true", Text: "Write a chain of snapshots as one image."},
+		{Key: "inspect", Type: sy.TypeBool, Default: "true", Text: "Look into guests."},
+		{Key: "fix", Type: sy.TypeBool, Default: "true", Text: "Repair guests; false switches all repairs off."},
+		{Key: "fstab_mode", Type: sy.TypeWord, Values: []string{"stabilize-all", "bypath-only", "noop"}, Default: "stabilize-all", Text: "What /etc/fstab gets."},
+		{Key: "regen_initramfs", Type: sy.TypeBool, Default: "true", Text: "Rebuild the initramfs with virtio drivers."},
+		{Key: "fix_grub", Type: sy.TypeBool, Default: "true", Text: "Repair the boot loader's configuration."},
+		{Key: "fix_network", Type: sy.TypeBool, Default: "true", Text: "Repair the guest's network settings."},
+		{Key: "network_fix_level", Type: sy.TypeWord, Values: []string{"conservative", "moderate", "aggressive", "full"}, Default: "moderate",
+			Text: "How far network settings are changed; full is read as aggressive."},
+		{Key: "remove_vmware_tools", Type: sy.TypeBool, Default: "true", Text: "Remove VMware Tools from guests."},
+		{Key: "validate", Type: sy.TypeBool, Default: "true", Text: "Check results beyond the proof of their content."},
+		{Key: "boot_test", Type: sy.TypeBool, Default: "false", Text: "Start each converted VM for a moment and watch it boot."},
+	},
+	Instead: map[string]string{
+		"output_format": `did you mean "out_format"?`, "format": `did you mean "out_format"?`, "base_dir": `did you mean "workflow_dir"?`,
+		"max_workers": `did you mean "max_concurrent_jobs"?`, "workers": `did you mean "max_concurrent_jobs"?`, "jobs": `did you mean "max_concurrent_jobs"? VMs belong in a manifest`,
+		"input": "a VM belongs in a manifest; drop it into to_be_processed/", "version": "this looks like a manifest; drop it into to_be_processed/",
+		"pipeline": "this looks like a manifest; drop it into to_be_processed/", "manifest_version": "this looks like a manifest; drop it into to_be_processed/",
+		"watch_dir": `did you mean "workflow_dir"?`, "daemon": "remove it; this program is the daemon",
+	},
+}
