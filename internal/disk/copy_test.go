@@ -87,14 +87,14 @@ func slowDigest(t testing.TB, img disk.Image) disk.Digest {
 
 func TestCopyOfAnyMap(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		size := rapid.Int64Range(0, 6<<20).Draw(rt, "size")
+		size := rapid.Int64Range(0, 3<<20).Draw(rt, "size")
 		img := disktest.NewMemImage(size)
 		for range rapid.IntRange(0, 12).Draw(rt, "pieces") {
 			if size == 0 {
 				break
 			}
 			off := rapid.Int64Range(0, size-1).Draw(rt, "off")
-			n := rapid.IntRange(1, 2<<20).Draw(rt, "len")
+			n := rapid.IntRange(1, 1<<20).Draw(rt, "len")
 			switch rapid.IntRange(0, 3).Draw(rt, "kind") {
 			case 0:
 				img.Zero(off, int64(n))

@@ -21,6 +21,8 @@ func Create(name string, t disk.Target, size int64, o CreateOptions) (disk.Write
 		return nil, refuse(fmt.Sprintf("format %s is not written by this program", c.Name))
 	case !slices.Contains(c.Compression, o.Compression):
 		return nil, refuse(fmt.Sprintf("format %s has no compression %q", c.Name, o.Compression))
+	case o.ClusterSize != 0 && !c.ClusterSizes:
+		return nil, refuse(fmt.Sprintf("format %s has no cluster size to choose", c.Name))
 	}
 	return c.create(t, size, o)
 }

@@ -9,11 +9,12 @@ import (
 
 // Format describes one image format to people and programs.
 type Format struct {
-	Name        string   // as in --format and in a report: qcow2, vmdk, raw
-	Title       string   // what people call it
-	Extensions  []string // without the dot, the usual one first
-	Read, Write bool
-	Compression []string // that Create takes; "" is none
+	Name         string   // as in --format and in a report: qcow2, vmdk, raw
+	Title        string   // what people call it
+	Extensions   []string // without the dot, the usual one first
+	Read, Write  bool
+	Compression  []string // that Create takes; "" is the format's own way
+	ClusterSizes bool     // Create takes a ClusterSize
 }
 
 // CreateOptions say how to write an image. The zero value writes without compression.

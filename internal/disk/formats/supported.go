@@ -12,10 +12,14 @@ import (
 func supported() []format {
 	return []format{
 		{
-			Format: Format{Name: "qcow2", Title: "qcow2 image", Extensions: []string{"qcow2"}, Read: true},
-			match:  func(s *sample) bool { return qcow2.Probe(s.head) && !s.at(0, qcow1Magic) },
+			Format: Format{Name: "qcow2", Title: "qcow2 image", Extensions: []string{"qcow2"}, Read: true, Write: true,
+				Compression: []string{"", "zlib", "zstd"}, ClusterSizes: true},
+			match: func(s *sample) bool { return qcow2.Probe(s.head) && !s.at(0, qcow1Magic) },
 			open: func(ctx context.Context, f disk.File, env disk.Env) (disk.Image, error) {
 				return opened(qcow2.Open(ctx, f, env))
+			},
+			create: func(t disk.Target, size int64, o CreateOptions) (disk.Writer, error) {
+				return created(qcow2.NewWriter(t, size, qcow2.Options{Compression: o.Compression, Level: o.Level, ClusterSize: o.ClusterSize}))
 			},
 		},
 		{
