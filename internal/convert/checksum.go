@@ -29,7 +29,7 @@ func newSHA256(f disk.File, d manifest.SourceDisk) checksum {
 			return fmt.Errorf("read %s: %w", machine.Quote(d.Path), err)
 		}
 		if got := hex.EncodeToString(h.Sum(nil)); !strings.EqualFold(got, d.SHA256) {
-			return coded(manifest.CodeSourceChecksum, "copy the file again, or correct the manifest",
+			return coded(manifest.CodeSourceChecksum, "",
 				fmt.Errorf("source %s: the manifest says sha256 %s, the content has %s", machine.Quote(d.Path), d.SHA256, got))
 		}
 		return nil

@@ -1,6 +1,12 @@
 package convert
 
-import "time"
+import (
+	"context"
+	"io"
+	"time"
+
+	"hyper2kvm/internal/disk"
+)
 
 // testClock returns a clock that moves one second at every look.
 func testClock() func() time.Time {
@@ -9,4 +15,25 @@ func testClock() func() time.Time {
 		now = now.Add(time.Second)
 		return now
 	}
+}
+
+// patch is an extent of a patchwork.
+type patch struct {
+	off, len int64
+	kind     disk.Kind
+}
+
+// patchwork is an image with a map and no content.
+type patchwork []patch
+
+func (p patchwork) Size() int64                       { last := p[len(p)-1]; return last.off + last.len }
+func (p patchwork) Close() error                      { return nil }
+func (p patchwork) ReadAt([]byte, int64) (int, error) { return 0, io.ErrUnexpectedEOF }
+func (p patchwork) Extent(_ context.Context, off int64) (disk.Extent, error) {
+	for _, e := range p {
+		if e.off == off {
+			return disk.Extent{Off: e.off, Len: e.len, Kind: e.kind}, nil
+		}
+	}
+	return disk.Extent{}, io.EOF
 }

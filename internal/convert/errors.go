@@ -1,10 +1,10 @@
 package convert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -45,7 +45,7 @@ type errorKind struct {
 
 // outputKinds are looked at for errors of the output's file, before errorKinds.
 var outputKinds = []errorKind{
-	{syscall.ENOSPC, manifest.CodeSpaceOutput, "free space on the output's file system, then retry the job"},
+	{syscall.ENOSPC, manifest.CodeSpaceOutput, ""},
 	{syscall.EDQUOT, manifest.CodeSpaceOutput, "raise the quota of the service's user, then retry the job"},
 	{fs.ErrExist, manifest.CodeOutputExists, ""},
 }
@@ -54,45 +54,40 @@ var outputKinds = []errorKind{
 var errorKinds = []errorKind{
 	{context.Canceled, manifest.CodeJobCancelled, ""},
 	{context.DeadlineExceeded, manifest.CodeJobStalled, ""},
-	{machine.ErrChecksum, manifest.CodeMachineChecksum, "export or copy the package again"},
+	{machine.ErrChecksum, manifest.CodeMachineChecksum, ""},
 	{machine.ErrMember, manifest.CodeMachineMember, ""},
-	{machine.ErrMissing, manifest.CodeSourceMissing, "put the missing file beside its description, then retry the job"},
-	{machine.ErrTruncated, manifest.CodeSourceTruncated, "copy the file again and compare its size with the original"},
+	{machine.ErrMissing, manifest.CodeSourceMissing, ""},
+	{machine.ErrTruncated, manifest.CodeSourceTruncated, ""},
 	{machine.ErrDescriptor, manifest.CodeMachineDescriptor, ""},
 	{machine.ErrUnsupported, manifest.CodeMachineDescriptor, ""},
 	{machine.ErrLimit, manifest.CodeMachineDescriptor, ""},
-	{disk.ErrTruncated, manifest.CodeSourceTruncated, "copy the file again and compare its size with the original"},
-	{disk.ErrEncrypted, manifest.CodeImageEncrypted, "remove the disk's encryption on the source platform, then export it again"},
-	{disk.ErrMissing, manifest.CodeImageMissing, "put the missing file beside the image that names it, then retry the job"},
+	{disk.ErrTruncated, manifest.CodeSourceTruncated, ""},
+	{disk.ErrEncrypted, manifest.CodeImageEncrypted, ""},
+	{disk.ErrMissing, manifest.CodeImageMissing, ""},
 	{disk.ErrOutside, manifest.CodeImageOutside, ""},
 	{disk.ErrLimit, manifest.CodeImageLimit, ""},
 	{disk.ErrUnsupported, manifest.CodeImageUnsupported, ""},
-	{disk.ErrCorrupt, manifest.CodeImageCorrupt, "copy the file again; if it is still corrupt, repair it on the source platform"},
+	{disk.ErrCorrupt, manifest.CodeImageCorrupt, ""},
 	{disk.ErrFormat, manifest.CodeSourceUnknown, ""},
-	{disk.ErrMismatch, manifest.CodeOutputProof, "retry the job; if it fails again, check the memory and the storage of this host"},
-	{syscall.ENOSPC, manifest.CodeSpaceOutput, "free space on the output's file system, then retry the job"},
+	{disk.ErrMismatch, manifest.CodeOutputProof, ""},
+	{syscall.ENOSPC, manifest.CodeSpaceOutput, ""},
 	{syscall.EDQUOT, manifest.CodeSpaceOutput, "raise the quota of the service's user, then retry the job"},
 	{fs.ErrNotExist, manifest.CodeSourceMissing, ""},
-	{fs.ErrPermission, manifest.CodeSourceUnreadable, "let the service's user read the file"},
+	{fs.ErrPermission, manifest.CodeSourceUnreadable, ""},
 	{syscall.EIO, manifest.CodeSourceRead, "check the storage that the source stands on, then retry the job"},
 	{syscall.ESTALE, manifest.CodeSourceRead, "mount the file system again, then retry the job"},
 	{fs.ErrExist, manifest.CodeOutputExists, ""},
 }
 
-// retryableCodes are the codes of failures that may pass by themselves: the same job can succeed later without being changed.
-var retryableCodes = []string{
-	manifest.CodeSourceMissing, manifest.CodeSourceUnreadable, manifest.CodeSourceChanged, manifest.CodeSourceRead,
-	manifest.CodeImageMissing, manifest.CodeOutputExists, manifest.CodeOutputWrite, manifest.CodeOutputProof,
-	manifest.CodeSpaceOutput, manifest.CodeJobCancelled, manifest.CodeJobStalled,
-}
-
 // Failure says what an error of a stage means for a person: its code, the message in one line, the chain of errors, whether a
 // later retry of the same job can succeed, and what to do next. A CodedError anywhere in the chain decides; else the kind of
-// the error does; an unknown one is an internal error.
+// the error does; an unknown one is an internal error. What the error does not know comes from manifest's table of codes.
 func Failure(stage string, err error) manifest.Failure {
 	f := manifest.Failure{Stage: stage, Message: oneLine(err.Error()), Chain: errorChain(err)}
 	f.Code, f.Hint = codeOf(err)
-	f.Retryable = slices.Contains(retryableCodes, f.Code)
+	if known, ok := manifest.LookupCode(f.Code); ok {
+		f.Hint, f.Retryable = cmp.Or(f.Hint, known.Hint), known.Retryable
+	}
 	return f
 }
 
@@ -108,7 +103,7 @@ func codeOf(err error) (code, hint string) {
 			return k.code, k.hint
 		}
 	}
-	return manifest.CodeJobInternal, "report this with the job's log"
+	return manifest.CodeJobInternal, ""
 }
 
 func outputCode(err error) (code, hint string) {
@@ -117,7 +112,7 @@ func outputCode(err error) (code, hint string) {
 			return k.code, k.hint
 		}
 	}
-	return manifest.CodeOutputWrite, "check the output's file system, then retry the job"
+	return manifest.CodeOutputWrite, ""
 }
 
 // maxChain bounds the chain of errors in a report; a longer one is a bug, not news.

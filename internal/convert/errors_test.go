@@ -33,7 +33,7 @@ func TestFailureCodes(t *testing.T) {
 		{&outputError{context.Canceled}, manifest.CodeJobCancelled, true},
 		{diskErr(disk.ErrFormat), manifest.CodeSourceUnknown, false},
 		{diskErr(disk.ErrCorrupt), manifest.CodeImageCorrupt, false},
-		{diskErr(disk.ErrTruncated), manifest.CodeSourceTruncated, false},
+		{diskErr(disk.ErrTruncated), manifest.CodeSourceTruncated, true},
 		{diskErr(disk.ErrUnsupported), manifest.CodeImageUnsupported, false},
 		{diskErr(disk.ErrEncrypted), manifest.CodeImageEncrypted, false},
 		{diskErr(disk.ErrMissing), manifest.CodeImageMissing, true},
@@ -42,11 +42,11 @@ func TestFailureCodes(t *testing.T) {
 		{diskErr(disk.ErrMismatch), manifest.CodeOutputProof, true},
 		{&disk.Error{Op: "open", Off: -1, Kind: disk.ErrMissing, Err: syscall.ENOENT}, manifest.CodeImageMissing, true},
 		{&disk.Error{Op: "read", Off: 0, Err: syscall.EIO}, manifest.CodeSourceRead, true},
-		{machine.ErrChecksum, manifest.CodeMachineChecksum, false},
+		{machine.ErrChecksum, manifest.CodeMachineChecksum, true},
 		{machine.ErrMember, manifest.CodeMachineMember, false},
 		{machine.ErrMissing, manifest.CodeSourceMissing, true},
 		{machine.ErrDescriptor, manifest.CodeMachineDescriptor, false},
-		{fmt.Errorf("%w: %w", machine.ErrDescriptor, machine.ErrTruncated), manifest.CodeSourceTruncated, false},
+		{fmt.Errorf("%w: %w", machine.ErrDescriptor, machine.ErrTruncated), manifest.CodeSourceTruncated, true},
 		{machine.ErrUnsupported, manifest.CodeMachineDescriptor, false},
 		{machine.ErrLimit, manifest.CodeMachineDescriptor, false},
 		{path(syscall.ENOENT), manifest.CodeSourceMissing, true},
@@ -57,8 +57,8 @@ func TestFailureCodes(t *testing.T) {
 		{fmt.Errorf("write content: %w", &disk.Error{Op: "write", Err: &outputError{path(syscall.EIO)}}), manifest.CodeOutputWrite, true},
 		{&outputError{path(syscall.EACCES)}, manifest.CodeOutputWrite, true},
 		{&outputError{path(syscall.EEXIST)}, manifest.CodeOutputExists, true},
-		{errors.New("something else"), manifest.CodeJobInternal, false},
-		{fmt.Errorf("outer: %w", coded(manifest.CodeImageChain, "do this", syscall.EIO)), manifest.CodeImageChain, false},
+		{errors.New("something else"), manifest.CodeJobInternal, true},
+		{fmt.Errorf("outer: %w", coded(manifest.CodeImageChain, "", syscall.EIO)), manifest.CodeImageChain, false},
 	} {
 		f := Failure(StageConvert, tc.err)
 		if f.Code != tc.code || f.Retryable != tc.retryable || f.Stage != StageConvert {
@@ -73,7 +73,7 @@ func TestFailureChain(t *testing.T) {
 	if len(f.Chain) != 3 || f.Chain[0] != f.Message || f.Chain[2] != os.ErrPermission.Error() {
 		t.Errorf("chain %q, message %q", f.Chain, f.Message)
 	}
-	hint := Failure("", coded(manifest.CodeImageChain, "do this", errors.New("x")))
+	hint := Failure("", coded(manifest.CodeImageLimit, "do this", errors.New("x")))
 	if hint.Hint != "do this" {
 		t.Errorf("hint %q", hint.Hint)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 
+	"hyper2kvm/internal/guest"
+	"hyper2kvm/internal/machine"
 	"hyper2kvm/internal/manifest"
 )
 
@@ -321,4 +324,61 @@ func TestStatedChecksum(t *testing.T) {
 	b.image("disk.img", "raw", content)
 	b.req.Job.Source.Disks = []manifest.SourceDisk{d}
 	b.bad(StageLoad, manifest.CodeSourceChecksum, d.SHA256)
+}
+
+// partitioned is a disk of that many bytes whose MBR lists one partition of that many sectors behind the first MiB.
+func partitioned(size int, sectors uint32) []byte {
+	b := sample(size, 3)
+	clear(b[:512])
+	entry := b[446:]
+	entry[4] = 0x83
+	binary.LittleEndian.PutUint32(entry[8:], 2048)
+	binary.LittleEndian.PutUint32(entry[12:], sectors)
+	b[510], b[511] = 0x55, 0xaa
+	return b
+}
+
+func TestHalfCopiedDisk(t *testing.T) {
+	whole := partitioned(5<<20, 8192)
+	b := newBench(t)
+	b.write("disk.img", whole)
+	b.req.Entry = "disk.img"
+	report := b.good()
+	if facts := report.Guest.(guest.Facts); len(facts.Disks) != 1 || facts.Disks[0].Table != "mbr" || len(facts.Disks[0].Partitions) != 1 {
+		t.Errorf("%+v", facts)
+	}
+
+	b = newBench(t)
+	b.write("disk.img", whole[:3<<20])
+	b.req.Entry = "disk.img"
+	report = b.bad(StageInspect, manifest.CodeImagePartitions, "2097152 bytes are missing")
+	if report.Stages[3].Status != manifest.StageNotRun || len(report.Disks) != 1 || report.Disks[0].VirtualSize != 3<<20 {
+		t.Errorf("%+v", report)
+	}
+
+	b = newBench(t)
+	b.write("disk.img", whole[:3<<20])
+	b.req.Entry, b.req.Job.Inspect.Enabled = "disk.img", false
+	if report := b.good(); report.Stages[1].Status != manifest.StageSkipped || report.Guest != nil {
+		t.Errorf("%+v", report.Stages)
+	}
+}
+
+// A firmware that is described otherwise than the disks speak is kept, with a warning.
+func TestFirmwareContradiction(t *testing.T) {
+	b := newBench(t)
+	disk := partitioned(5<<20, 8192)
+	disk[446+4] = 0xef // an EFI system partition, with the boot sector of a FAT in it
+	fat := disk[1<<20:]
+	copy(fat, []byte{0xeb, 0x3c, 0x90, 11: 0, 12: 2, 13: 4, 14: 1, 16: 2, 19: 0, 20: 32, 21: 0xf8, 22: 8})
+	fat[510], fat[511] = 0x55, 0xaa
+	b.write("disk.img", disk)
+	b.req.Entry, b.req.Job.Machine.Firmware = "disk.img", "bios"
+	report := b.good()
+	found := slices.ContainsFunc(report.Warnings, func(w manifest.Warning) bool {
+		return w.Code == manifest.CodeMachineDescriptor && w.Stage == StageInspect
+	})
+	if !found || report.Machine.(*machine.Machine).Firmware != machine.FirmwareBIOS {
+		t.Errorf("%+v", report.Warnings)
+	}
 }

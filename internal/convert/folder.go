@@ -34,7 +34,7 @@ func (g *gatherer) folder() error {
 		return coded(manifest.CodeMachineSeveral, "put each VM into a folder of its own, or name the one you mean in a manifest",
 			fmt.Errorf("the folder describes several VMs, or one of them twice: %s", quoteAll(packages)))
 	case len(images) == 0:
-		return coded(manifest.CodeMachineNoDisk, "put the disks into the folder", fmt.Errorf("there is no disk, OVF, OVA or VMX in the folder"))
+		return coded(manifest.CodeMachineNoDisk, "", fmt.Errorf("there is no disk, OVF, OVA or VMX in the folder"))
 	}
 	return g.folderDisks(images)
 }

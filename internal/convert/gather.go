@@ -135,7 +135,7 @@ func checkType(stated string, found kind, name string) error {
 }
 
 func mismatch(format string, args ...any) error {
-	return coded(manifest.CodeSourceMismatch, "correct the manifest, or copy the right file", fmt.Errorf(format, args...))
+	return coded(manifest.CodeSourceMismatch, "", fmt.Errorf(format, args...))
 }
 
 // namedDisks opens the disks that a manifest lists. The one with the lowest boot order comes first; the others keep their
@@ -246,13 +246,13 @@ func (g *gatherer) describedDisk(d machine.Disk, open disk.Opener) (disk.Image, 
 	f, err := open(d.File)
 	if err != nil {
 		if errors.Is(err, disk.ErrMissing) {
-			err = coded(manifest.CodeSourceMissing, "put the disk beside its description, then retry the job", err)
+			err = coded(manifest.CodeSourceMissing, "", err)
 		}
 		return nil, DiskFacts{}, fmt.Errorf("disk that the description names: %w", err)
 	}
 	if f.Size() == 0 {
 		f.Close()
-		return nil, DiskFacts{}, coded(manifest.CodeSourceEmpty, "copy the file again", fmt.Errorf("disk %s has no bytes", machine.Quote(d.File)))
+		return nil, DiskFacts{}, coded(manifest.CodeSourceEmpty, "", fmt.Errorf("disk %s has no bytes", machine.Quote(d.File)))
 	}
 	if d.FileBytes != 0 && f.Size() != d.FileBytes {
 		g.warn(manifest.CodeSourceMismatch, "the description says that the file %s has %d bytes, it has %d", d.File, d.FileBytes, f.Size())

@@ -88,8 +88,8 @@ func guarded(ctx context.Context, r *Run, s Stage) (err error) {
 		if p := recover(); p != nil {
 			r.Events.Log(s.Name, string(debug.Stack()))
 			err = &CodedError{
-				Code: manifest.CodeJobInternal, Hint: "report this with the job's log",
-				Err: fmt.Errorf("the stage %s stopped on an unexpected condition: %v", s.Name, p),
+				Code: manifest.CodeJobInternal,
+				Err:  fmt.Errorf("the stage %s stopped on an unexpected condition: %v", s.Name, p),
 			}
 		}
 	}()

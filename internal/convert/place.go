@@ -42,7 +42,7 @@ func (g *gatherer) unknownName(name string) error {
 		return coded(manifest.CodePolicyPath, "name a file beside the manifest, or ask for the directory to be listed under import_roots",
 			fmt.Errorf("source %q is not among the files that this job may read", name))
 	}
-	return coded(manifest.CodeSourceMissing, "put the file beside the manifest, then retry the job", fmt.Errorf("source %q is not there", name))
+	return coded(manifest.CodeSourceMissing, "", fmt.Errorf("source %q is not there", name))
 }
 
 // filesIn returns the job's files below a directory of theirs, by their names as seen from there.
@@ -89,22 +89,23 @@ func (g *gatherer) source(name string) (disk.File, error) {
 	if !ok {
 		return nil, g.unknownName(name)
 	}
-	f, err := disk.OpenFile(hostPath)
+	host, err := disk.OpenFile(hostPath)
 	switch {
 	case errors.Is(err, disk.ErrMissing):
-		return nil, coded(manifest.CodeSourceMissing, "put the file back, then retry the job", err)
+		return nil, coded(manifest.CodeSourceMissing, "", err)
 	case errors.Is(err, disk.ErrUnsupported), errors.Is(err, disk.ErrOutside):
 		return nil, coded(manifest.CodeSourceNotRegular, "give a regular file; follow a link by naming what it points to", err)
 	case err != nil:
 		return nil, err
 	}
+	var f disk.File = host
 	if err := g.opened.watch.note(hostPath); err != nil {
 		f.Close()
 		return nil, err
 	}
 	if f.Size() == 0 {
 		f.Close()
-		return nil, coded(manifest.CodeSourceEmpty, "copy the file again", fmt.Errorf("source %q has no bytes", name))
+		return nil, coded(manifest.CodeSourceEmpty, "", fmt.Errorf("source %q has no bytes", name))
 	}
 	return f, nil
 }

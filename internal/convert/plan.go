@@ -114,7 +114,7 @@ func checkChains(job manifest.Job, facts Facts) error {
 	}
 	for _, d := range facts.Disks {
 		if len(d.Chain) > 1 {
-			return coded(manifest.CodeImageChain, "set flatten to true, or leave it out",
+			return coded(manifest.CodeImageChain, "",
 				fmt.Errorf("flatten is false, but %s is a chain of %d images (%s): an output cannot refer to a source's parent, so a chain is always written as one image",
 					d.Name, len(d.Chain), strings.Join(d.Chain, ", ")))
 		}
@@ -176,7 +176,7 @@ func planWarnings(job manifest.Job) []manifest.Warning {
 	}
 	if job.Check.BootTest {
 		warnings = append(warnings, manifest.Warning{
-			Code: manifest.CodeManifestValue, Stage: StageValidate, Message: "boot tests are not part of this version yet: none is made",
+			Code: manifest.CodeManifestIgnored, Stage: StageValidate, Message: "boot tests are not part of this version yet: none is made",
 		})
 	}
 	if job.Convert.Compress && job.Asked["convert.compress"] && job.Convert.Format != manifest.FormatQcow2 {
@@ -184,7 +184,7 @@ func planWarnings(job manifest.Job) []manifest.Warning {
 		if job.Convert.Format == manifest.FormatVMDK {
 			message = "compress is for qcow2; vmdk is written as streamOptimized, which is always compressed"
 		}
-		warnings = append(warnings, manifest.Warning{Code: manifest.CodeManifestConflict, Stage: StageConvert, Message: message})
+		warnings = append(warnings, manifest.Warning{Code: manifest.CodeManifestIgnored, Stage: StageConvert, Message: message})
 	}
 	return warnings
 }

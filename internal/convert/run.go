@@ -44,7 +44,6 @@ type Run struct {
 	Warnings []manifest.Warning
 
 	opened    *Opened // by load: what Sources stand on, closed at the end
-	meter     *meter  // bytes done of bytes to do in the stage under way
 	domainXML string  // by validate: file name of the domain XML
 	stage     string  // name of the stage under way
 	workers   int     // goroutines that encode; 0 = one for each processor

@@ -42,13 +42,11 @@ func reopen(ctx context.Context, r *Run) ([]disk.Image, int64, error) {
 	var images []disk.Image
 	var total int64
 	for i, out := range r.Outputs {
-		f, err := disk.OpenFile(out.Path)
-		if err != nil {
-			return images, 0, notProved(out, err)
+		refuse := func(name string) (disk.File, error) {
+			return nil, &disk.Error{Op: "open", File: name, Off: -1, Kind: disk.ErrOutside, Detail: "an output stands alone"}
 		}
-		img, err := formats.Open(ctx, f, formats.OpenOptions{Format: r.Plan.Disks[i].Format})
+		img, err := formats.OpenPath(ctx, out.Path, formats.OpenOptions{Format: r.Plan.Disks[i].Format, Open: refuse})
 		if err != nil {
-			f.Close()
 			return images, 0, notProved(out, err)
 		}
 		images = append(images, img)
@@ -77,7 +75,8 @@ func prove(ctx context.Context, r *Run, i int, img disk.Image, m *meter) error {
 		return notProved(out, err)
 	}
 	progress, end := m.part(n)
-	digest, err := disk.DigestOf(ctx, prefix{img, size}, disk.Options{Workers: r.workers, Progress: progress, Total: n})
+	// A format that counts in sectors made the disk up to 511 bytes longer; it is compared on the source's size.
+	digest, err := disk.DigestOf(ctx, disk.Resize(img, size), disk.Options{Workers: r.workers, Progress: progress, Total: n})
 	if err != nil {
 		return notProved(out, err)
 	}
@@ -94,7 +93,7 @@ func notProved(out Output, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return coded(manifest.CodeOutputProof, "retry the job; if it fails again, check the memory and the storage of this host", err)
+	return coded(manifest.CodeOutputProof, "", err)
 }
 
 // checkStructure looks for faults that reading the content cannot find, where the format has a check of its own.

@@ -59,16 +59,14 @@ func (w *watch) changed() error {
 	for path, was := range w.seen {
 		now, err := identify(path)
 		if err != nil {
-			return coded(manifest.CodeSourceChanged, changedHint, fmt.Errorf("the source went away while it was read: %w", err))
+			return coded(manifest.CodeSourceChanged, "", fmt.Errorf("the source went away while it was read: %w", err))
 		}
 		if now != was {
-			return coded(manifest.CodeSourceChanged, changedHint, fmt.Errorf("%s changed while it was read: %s", path, difference(was, now)))
+			return coded(manifest.CodeSourceChanged, "", fmt.Errorf("%s changed while it was read: %s", path, difference(was, now)))
 		}
 	}
 	return nil
 }
-
-const changedHint = "stop what writes to it (a running VM, a copy that goes on), then retry the job"
 
 func difference(was, now identity) string {
 	switch {
