@@ -33,12 +33,12 @@ type reversing struct {
 	target   *disktest.MemFile
 }
 
-func newReversing(t testing.TB, size int64, chunk int) *reversing {
-	t.Helper()
+func newReversing(tb testing.TB, size int64, chunk int) *reversing {
+	tb.Helper()
 	target := disktest.NewMemFile("target", nil)
 	w, err := raw.NewWriter(target, size)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &reversing{Writer: w, chunk: chunk, failAt: -1, target: target}
 }
@@ -69,14 +69,14 @@ func (r *reversing) Finish(context.Context) error { r.finished++; return nil }
 func (r *reversing) Abort() error                 { r.aborted++; return nil }
 
 // slowDigest is the digest by its definition.
-func slowDigest(t testing.TB, img disk.Image) disk.Digest {
-	t.Helper()
+func slowDigest(tb testing.TB, img disk.Image) disk.Digest {
+	tb.Helper()
 	outer := sha256.New()
 	buf := make([]byte, disk.DigestBlock)
 	for off := int64(0); off < img.Size(); off += disk.DigestBlock {
 		b := buf[:min(disk.DigestBlock, img.Size()-off)]
 		if n, err := img.ReadAt(b, off); n < len(b) {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		sum := sha256.Sum256(b)
 		outer.Write(sum[:])
@@ -139,11 +139,11 @@ func TestCopyOfAnyMap(t *testing.T) {
 	})
 }
 
-func readAll(t testing.TB, img disk.Image) []byte {
-	t.Helper()
+func readAll(tb testing.TB, img disk.Image) []byte {
+	tb.Helper()
 	b := make([]byte, img.Size())
 	if n, err := img.ReadAt(b, 0); n < len(b) {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

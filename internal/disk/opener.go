@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -64,7 +65,7 @@ func openBeneath(dir, name string) (int, error) {
 	if err != nil {
 		return -1, openError(dir, err)
 	}
-	defer unix.Close(at)
+	defer func() { _ = unix.Close(at) }()
 	var st unix.Stat_t
 	if err := unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return -1, openError(name, err)
@@ -108,10 +109,9 @@ func outside(name string) string {
 	case protocol.MatchString(name):
 		return "it is a URL or names a protocol"
 	}
-	for _, part := range strings.FieldsFunc(name, func(r rune) bool { return r == '/' || r == '\\' }) {
-		if part == ".." {
-			return `it contains ".."`
-		}
+	parts := strings.FieldsFunc(name, func(r rune) bool { return r == '/' || r == '\\' })
+	if slices.Contains(parts, "..") {
+		return `it contains ".."`
 	}
 	return ""
 }

@@ -13,38 +13,38 @@ import (
 	"hyper2kvm/internal/disk"
 )
 
-func write(t testing.TB, path, content string) {
-	t.Helper()
+func write(tb testing.TB, path, content string) {
+	tb.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // zoo makes a directory with one of each kind of file, and one outside of it.
-func zoo(t testing.TB) (dir string) {
-	t.Helper()
-	top := t.TempDir()
+func zoo(tb testing.TB) (dir string) {
+	tb.Helper()
+	top := tb.TempDir()
 	dir = filepath.Join(top, "job")
-	must(t, os.Mkdir(dir, 0o700))
-	write(t, filepath.Join(top, "secret"), "secret")
-	write(t, filepath.Join(dir, "disk.vmdk"), "hello")
-	write(t, filepath.Join(dir, "with space.vmdk"), "hello")
-	must(t, os.Mkdir(filepath.Join(dir, "sub"), 0o700))
-	write(t, filepath.Join(dir, "sub", "disk.vmdk"), "hello")
-	must(t, os.Symlink("../secret", filepath.Join(dir, "link.vmdk")))
-	must(t, os.Symlink("disk.vmdk", filepath.Join(dir, "inner.vmdk")))
-	must(t, os.Symlink("..", filepath.Join(dir, "up")))
-	must(t, unix.Mkfifo(filepath.Join(dir, "pipe.vmdk"), 0o600))
+	must(tb, os.Mkdir(dir, 0o700))
+	write(tb, filepath.Join(top, "secret"), "secret")
+	write(tb, filepath.Join(dir, "disk.vmdk"), "hello")
+	write(tb, filepath.Join(dir, "with space.vmdk"), "hello")
+	must(tb, os.Mkdir(filepath.Join(dir, "sub"), 0o700))
+	write(tb, filepath.Join(dir, "sub", "disk.vmdk"), "hello")
+	must(tb, os.Symlink("../secret", filepath.Join(dir, "link.vmdk")))
+	must(tb, os.Symlink("disk.vmdk", filepath.Join(dir, "inner.vmdk")))
+	must(tb, os.Symlink("..", filepath.Join(dir, "up")))
+	must(tb, unix.Mkfifo(filepath.Join(dir, "pipe.vmdk"), 0o600))
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "sock.vmdk")})
-	must(t, err)
-	t.Cleanup(func() { l.Close() })
+	must(tb, err)
+	tb.Cleanup(func() { l.Close() })
 	return dir
 }
 

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -52,7 +53,7 @@ func readFull(r io.ReaderAt, p []byte, off int64) error {
 	switch {
 	case n == len(p):
 		return nil
-	case err == nil || err == io.EOF: //nolint:errorlint // io.EOF comes unwrapped by contract
+	case err == nil || errors.Is(err, io.EOF):
 		return &Error{Op: "read", Off: -1, Kind: ErrTruncated, Detail: fmt.Sprintf("%d bytes needed, %d there", len(p), n)}
 	}
 	return err

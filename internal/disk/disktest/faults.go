@@ -146,12 +146,12 @@ func (tr *Trace) Names() []string {
 }
 
 // CheckClosed fails the test if a file that was opened was not closed.
-func (tr *Trace) CheckClosed(t testing.TB) {
-	t.Helper()
+func (tr *Trace) CheckClosed(tb testing.TB) {
+	tb.Helper()
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	if tr.opened != tr.closed {
-		t.Errorf("%d files were opened and %d closed; names asked for: %q", tr.opened, tr.closed, tr.names)
+		tb.Errorf("%d files were opened and %d closed; names asked for: %q", tr.opened, tr.closed, tr.names)
 	}
 }
 

@@ -38,23 +38,23 @@ type Fixture struct {
 }
 
 // FixtureDir returns the folder of fixtures; the test is skipped where there is none.
-func FixtureDir(t testing.TB) string {
-	t.Helper()
+func FixtureDir(tb testing.TB) string {
+	tb.Helper()
 	dir := os.Getenv(fixturesEnv)
 	if dir == "" {
-		dir = filepath.Join(filepath.Dir(moduleRoot(t)), "shared", "fixtures")
+		dir = filepath.Join(filepath.Dir(moduleRoot(tb)), "shared", "fixtures")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "INDEX.tsv")); err != nil {
-		t.Skipf("SKIPPED: no fixtures, so no image of another product was read: %v; set %s", err, fixturesEnv)
+		tb.Skipf("SKIPPED: no fixtures, so no image of another product was read: %v; set %s", err, fixturesEnv)
 	}
 	return dir
 }
 
-func moduleRoot(t testing.TB) string {
-	t.Helper()
+func moduleRoot(tb testing.TB) string {
+	tb.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
@@ -62,19 +62,19 @@ func moduleRoot(t testing.TB) string {
 		}
 		up := filepath.Dir(dir)
 		if up == dir {
-			t.Fatal("no go.mod above the working directory")
+			tb.Fatal("no go.mod above the working directory")
 		}
 		dir = up
 	}
 }
 
 // Fixtures returns all rows of INDEX.tsv.
-func Fixtures(t testing.TB) []Fixture {
-	t.Helper()
-	dir := FixtureDir(t)
+func Fixtures(tb testing.TB) []Fixture {
+	tb.Helper()
+	dir := FixtureDir(tb)
 	b, err := os.ReadFile(filepath.Join(dir, "INDEX.tsv"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var all []Fixture
 	var column map[string]int
@@ -92,7 +92,7 @@ func Fixtures(t testing.TB) []Fixture {
 		cell := func(name string) string {
 			i, ok := column[name]
 			if !ok {
-				t.Fatalf("INDEX.tsv has no column %q", name)
+				tb.Fatalf("INDEX.tsv has no column %q", name)
 			}
 			if i >= len(cells) || cells[i] == "-" {
 				return ""
@@ -106,25 +106,25 @@ func Fixtures(t testing.TB) []Fixture {
 		}
 		if s := cell("virtual_size"); s != "" {
 			if f.VirtualSize, err = strconv.ParseInt(s, 10, 64); err != nil {
-				t.Fatalf("INDEX.tsv: %s: %v", f.Name, err)
+				tb.Fatalf("INDEX.tsv: %s: %v", f.Name, err)
 			}
 		}
 		all = append(all, f)
 	}
 	if err := lines.Err(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if len(all) == 0 {
-		t.Fatal("INDEX.tsv is empty")
+		tb.Fatal("INDEX.tsv is empty")
 	}
 	return all
 }
 
 // FixturesOf returns the rows of these formats, and fails the test if there is none.
-func FixturesOf(t testing.TB, formats ...string) []Fixture {
-	t.Helper()
+func FixturesOf(tb testing.TB, formats ...string) []Fixture {
+	tb.Helper()
 	var some []Fixture
-	for _, f := range Fixtures(t) {
+	for _, f := range Fixtures(tb) {
 		for _, name := range formats {
 			if f.Format == name {
 				some = append(some, f)
@@ -132,52 +132,52 @@ func FixturesOf(t testing.TB, formats ...string) []Fixture {
 		}
 	}
 	if len(some) == 0 {
-		t.Fatalf("no fixture of %q", formats)
+		tb.Fatalf("no fixture of %q", formats)
 	}
 	return some
 }
 
 // FixtureNamed returns one row.
-func FixtureNamed(t testing.TB, name string) Fixture {
-	t.Helper()
-	for _, f := range Fixtures(t) {
+func FixtureNamed(tb testing.TB, name string) Fixture {
+	tb.Helper()
+	for _, f := range Fixtures(tb) {
 		if f.Name == name {
 			return f
 		}
 	}
-	t.Fatalf("no fixture %q", name)
+	tb.Fatalf("no fixture %q", name)
 	return Fixture{}
 }
 
 // Path returns the host path of the unpacked file: the fixture itself, or a sparse copy that goes with the test.
-func (f Fixture) Path(t testing.TB) string {
-	t.Helper()
-	return unpack(t, f.path)
+func (f Fixture) Path(tb testing.TB) string {
+	tb.Helper()
+	return unpack(tb, f.path)
 }
 
 // Open opens the unpacked file.
-func (f Fixture) Open(t testing.TB) *disk.HostFile {
-	t.Helper()
-	h, err := disk.OpenFile(f.Path(t))
+func (f Fixture) Open(tb testing.TB) *disk.HostFile {
+	tb.Helper()
+	h, err := disk.OpenFile(f.Path(tb))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return h
 }
 
 // Bytes returns the unpacked file; only for small ones: seeds of fuzz targets.
-func (f Fixture) Bytes(t testing.TB) []byte {
-	t.Helper()
-	b, err := os.ReadFile(f.Path(t))
+func (f Fixture) Bytes(tb testing.TB) []byte {
+	tb.Helper()
+	b, err := os.ReadFile(f.Path(tb))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
 
 // Opener opens the files beside the fixture by their plain unpacked names.
-func (f Fixture) Opener(t testing.TB) disk.Opener {
-	t.Helper()
+func (f Fixture) Opener(tb testing.TB) disk.Opener {
+	tb.Helper()
 	dir := filepath.Dir(f.path)
 	plain := disk.DirOpener(dir)
 	return func(name string) (disk.File, error) {
@@ -188,7 +188,7 @@ func (f Fixture) Opener(t testing.TB) disk.Opener {
 		for _, suffix := range []string{".gz", ".bz2"} {
 			packed := filepath.Join(dir, filepath.Base(name)+suffix)
 			if _, serr := os.Stat(packed); serr == nil {
-				return disk.OpenFile(unpack(t, packed))
+				return disk.OpenFile(unpack(tb, packed))
 			}
 		}
 		return nil, err
@@ -196,26 +196,26 @@ func (f Fixture) Opener(t testing.TB) disk.Opener {
 }
 
 // unpack returns path, or the path of an unpacked copy.
-func unpack(t testing.TB, path string) string {
-	t.Helper()
+func unpack(tb testing.TB, path string) string {
+	tb.Helper()
 	ext := filepath.Ext(path)
 	if ext != ".gz" && ext != ".bz2" {
 		return path
 	}
 	in, err := os.Open(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer in.Close()
-	var r io.Reader = bzip2.NewReader(in)
+	r := bzip2.NewReader(in)
 	if ext == ".gz" {
 		if r, err = gzip.NewReader(in); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
-	target := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(path), ext))
+	target := filepath.Join(tb.TempDir(), strings.TrimSuffix(filepath.Base(path), ext))
 	if err := writeSparse(target, r); err != nil {
-		t.Fatalf("unpack %s: %v", path, err)
+		tb.Fatalf("unpack %s: %v", path, err)
 	}
 	return target
 }
@@ -254,47 +254,47 @@ func writeSparse(path string, r io.Reader) error {
 const maxRawHash = 64 << 20
 
 // CheckContent fails the test unless the image has the size and the content that INDEX.tsv says.
-func CheckContent(t testing.TB, img disk.Image, f Fixture) {
-	t.Helper()
+func CheckContent(tb testing.TB, img disk.Image, f Fixture) {
+	tb.Helper()
 	if f.VirtualSize >= 0 && img.Size() != f.VirtualSize {
-		t.Errorf("%s: virtual size is %d, INDEX.tsv says %d", f.Name, img.Size(), f.VirtualSize)
+		tb.Errorf("%s: virtual size is %d, INDEX.tsv says %d", f.Name, img.Size(), f.VirtualSize)
 	}
 	checked := false
 	if f.NzSHA256 != "" {
 		checked = true
-		got, err := nzHash(t, img)
+		got, err := nzHash(tb, img)
 		if err != nil {
-			t.Errorf("%s: %v", f.Name, err)
+			tb.Errorf("%s: %v", f.Name, err)
 			return
 		}
 		if got != f.NzSHA256 {
-			t.Errorf("%s: nz_sha256 is %s, INDEX.tsv says %s", f.Name, got, f.NzSHA256)
+			tb.Errorf("%s: nz_sha256 is %s, INDEX.tsv says %s", f.Name, got, f.NzSHA256)
 		}
 	}
 	if f.RawSHA256 != "" && (img.Size() <= maxRawHash || !checked) {
 		checked = true
 		h := sha256.New()
 		if _, err := io.Copy(h, io.NewSectionReader(img, 0, img.Size())); err != nil {
-			t.Errorf("%s: %v", f.Name, err)
+			tb.Errorf("%s: %v", f.Name, err)
 			return
 		}
 		if got := hex.EncodeToString(h.Sum(nil)); got != f.RawSHA256 {
-			t.Errorf("%s: raw_sha256 is %s, INDEX.tsv says %s", f.Name, got, f.RawSHA256)
+			tb.Errorf("%s: raw_sha256 is %s, INDEX.tsv says %s", f.Name, got, f.RawSHA256)
 		}
 	}
 	if !checked {
-		t.Errorf("%s: INDEX.tsv has no hash to check", f.Name)
+		tb.Errorf("%s: INDEX.tsv has no hash to check", f.Name)
 	}
 }
 
 // nzHash is SHA-256 over offset and content of every 4 KiB block that is not zero. It believes the map where that says zero.
-func nzHash(t testing.TB, img disk.Image) (string, error) {
-	t.Helper()
+func nzHash(tb testing.TB, img disk.Image) (string, error) {
+	tb.Helper()
 	const block = 4096
 	h := sha256.New()
 	buf, zero := make([]byte, 1<<20), make([]byte, block)
 	for off := int64(0); off < img.Size(); {
-		e, err := img.Extent(t.Context(), off)
+		e, err := img.Extent(tb.Context(), off)
 		if err != nil {
 			return "", fmt.Errorf("map at %d: %w", off, err)
 		}

@@ -13,11 +13,11 @@ import (
 	"hyper2kvm/internal/disk"
 )
 
-// NewWriter makes a writer of the format under test; Reopen opens what it wrote.
-type (
-	NewWriter func(t disk.Target, size int64) (disk.Writer, error)
-	Reopen    func(ctx context.Context, f disk.File) (disk.Image, error)
-)
+// NewWriter makes a writer of the format under test.
+type NewWriter func(t disk.Target, size int64) (disk.Writer, error)
+
+// Reopen opens what a Writer wrote.
+type Reopen func(ctx context.Context, f disk.File) (disk.Image, error)
 
 // TestWriter checks that a writer keeps the contract of disk.Writer: what it wrote reads back the same over many patterns and
 // sizes, wrong calls and a failing disk give errors, and never a success with lost content. A disk may come back larger, up to
@@ -159,6 +159,7 @@ func checkCopy(t *testing.T, reopen Reopen, target *MemFile, src *MemImage, res 
 
 // wrongCalls makes calls that no copy makes; each must give an error and not a damaged image.
 func wrongCalls(t *testing.T, create NewWriter, chunk int64) {
+	t.Helper()
 	encode := func(t *testing.T, w disk.Writer, n int) []byte {
 		t.Helper()
 		b, err := w.Encode(make([]byte, 0, n+4096), Random(6, n))
@@ -204,6 +205,7 @@ func wrongCalls(t *testing.T, create NewWriter, chunk int64) {
 
 // failingTarget lets each operation of a small copy fail once, in three ways. The copy must say so.
 func failingTarget(t *testing.T, create NewWriter, chunk int64) {
+	t.Helper()
 	src := NewMemImage(24*chunk+100).Put(chunk, Random(7, int(2*chunk))).Put(9*chunk, Text(int(3*chunk))).Put(24*chunk, []byte{1})
 	count := &FailingTarget{Target: NewMemFile("target", nil)}
 	w, err := create(count, src.Size())

@@ -159,8 +159,8 @@ func TestFixturesWithoutTheirExtents(t *testing.T) {
 func TestFormatsKnownByName(t *testing.T) {
 	for _, f := range disktest.Fixtures(t) {
 		want := ""
-		switch {
-		case f.Format == "other":
+		switch f.Format {
+		case "other":
 			want = map[string]string{
 				"other/qemu-empty.bochs.bz2":          "bochs",
 				"other/qemu-parallels-v1.bz2":         "parallels",
@@ -168,7 +168,7 @@ func TestFormatsKnownByName(t *testing.T) {
 				"other/qemu-simple-pattern.cloop.bz2": "cloop",
 				"other/filetests-qed.img":             "qed",
 			}[f.Name]
-		case f.Format == "qcow" || f.Format == "vhd" || f.Format == "vhdx" || f.Format == "vdi":
+		case "qcow", "vhd", "vhdx", "vdi":
 			want = f.Format
 			if f.VirtualSize > 200<<20 && strings.HasSuffix(f.Name, ".gz") {
 				continue // large to unpack, and the small ones have the same head

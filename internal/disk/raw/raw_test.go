@@ -47,10 +47,11 @@ func TestImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, file := range map[string]func(t testing.TB) disk.File{
-		"on disk": func(t testing.TB) disk.File {
+		"on disk": func(tb testing.TB) disk.File {
+			tb.Helper()
 			h, err := disk.OpenFile(path)
 			if err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			return h
 		},
@@ -64,10 +65,11 @@ func TestImage(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			disktest.TestImage(t, func(t testing.TB) disk.Image {
-				img, err := raw.Open(t.Context(), file(t), disk.Env{})
+			disktest.TestImage(t, func(tb testing.TB) disk.Image {
+				tb.Helper()
+				img, err := raw.Open(tb.Context(), file(tb), disk.Env{})
 				if err != nil {
-					t.Fatal(err)
+					tb.Fatal(err)
 				}
 				return img
 			}, bytes.NewReader(content), int64(len(content)))
