@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/disktest"
@@ -148,6 +149,20 @@ func TestProbe(t *testing.T) {
 	} {
 		if got := Probe([]byte(head)); got != want {
 			t.Errorf("Probe(%q) = %v", head, got)
+		}
+	}
+}
+
+// TestLongLines holds that a line of a megabyte costs no more than its length.
+func TestLongLines(t *testing.T) {
+	for _, unit := range []string{`"`, `" `, `" 1`, ` `, `=`, `" "`, `x`} {
+		text := "RW 8 FLAT \"" + strings.Repeat(unit, (maxDescriptor-100)/len(unit)) + "\" 0"
+		start := time.Now()
+		if d, err := ParseDescriptor([]byte(text)); err != nil && !isKind(err) {
+			t.Errorf("%q: %v, %v", unit, d, err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("a line of %q took %s", unit, took)
 		}
 	}
 }

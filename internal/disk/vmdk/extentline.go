@@ -87,10 +87,15 @@ func cutName(s string) (name, rest string) {
 		if s[i] != '"' {
 			continue
 		}
-		after := s[i+1:]
-		rest = strings.TrimLeft(after, " \t")
+		rest = strings.TrimLeft(s[i+1:], " \t")
+		if rest == "" {
+			return s[:i], ""
+		}
+		if len(rest) == len(s)-i-1 {
+			continue // no blank: a quote inside the name. Looking at the word would make a line of quotes cost its square
+		}
 		word, _ := cutWord(rest)
-		if _, err := strconv.ParseInt(word, 10, 64); rest == "" || err == nil && len(rest) < len(after) {
+		if _, err := strconv.ParseInt(word, 10, 64); err == nil {
 			return s[:i], rest
 		}
 	}

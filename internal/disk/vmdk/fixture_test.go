@@ -46,6 +46,7 @@ func TestFixtures(t *testing.T) {
 }
 
 func checkContent(t *testing.T, x disktest.Fixture) {
+	t.Helper()
 	f := x.Open(t)
 	head := make([]byte, min(f.Size(), probeSize))
 	if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) || !Probe(head) {
@@ -69,6 +70,7 @@ func checkContent(t *testing.T, x disktest.Fixture) {
 }
 
 func checkMissing(t *testing.T, x disktest.Fixture) {
+	t.Helper()
 	names, parent, err := References(x.Open(t))
 	if err != nil || len(names) == 0 || parent != "" {
 		t.Fatalf("references %q, parent %q, %v", names, parent, err)
@@ -79,6 +81,7 @@ func checkMissing(t *testing.T, x disktest.Fixture) {
 
 // checkSafe opens a hostile image, reads what it lets, and watches what it asks for.
 func checkSafe(t *testing.T, x disktest.Fixture) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	open, trace := disktest.TracingOpener(func(name string) (disk.File, error) {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"sort"
+	"strconv"
+	"strings"
 
 	"hyper2kvm/internal/disk"
 )
@@ -101,7 +103,7 @@ func (img *Image) spanAt(off int64) span {
 // Describe says what the image and its parents are.
 func (img *Image) Describe() []disk.Info {
 	info := disk.Info{
-		Format: formatName, Variant: img.descriptor.CreateType, Creator: img.descriptor.Creator,
+		Format: formatName, Variant: printable(img.descriptor.CreateType), Creator: printable(img.descriptor.Creator),
 		Size: img.size, Parent: img.parentName, Notes: slices.Clone(img.notes),
 	}
 	for _, f := range img.files {
@@ -123,4 +125,14 @@ func (img *Image) Describe() []disk.Info {
 		layers = append(layers, d.Describe()...)
 	}
 	return layers
+}
+
+// printable replaces what a terminal would act on in a text of the image.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !strconv.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
 }

@@ -47,7 +47,7 @@ type sparse struct {
 
 // stored says whether a grain table entry is the place of a grain.
 func (s *sparse) stored(e uint32) bool {
-	return e != entryAbsent && !(e == entryZero && s.head.flags&flagZeroGrain != 0)
+	return e != entryAbsent && (e != entryZero || s.head.flags&flagZeroGrain == 0)
 }
 
 func (s *sparse) readAt(p []byte, off int64) error {

@@ -22,8 +22,8 @@ type sparseShape struct {
 
 // sparseImage is a hand-made extent and where its parts are, in bytes.
 type sparseImage struct {
-	b                          []byte
-	rgd, gd, rtable, table, at int
+	b                      []byte
+	rgd, gd, rtable, table int
 }
 
 const (
@@ -33,8 +33,8 @@ const (
 
 // newSparseImage lays out one table's worth of disk as VMware does: header, descriptor, redundant directory and table,
 // directory and table, grains from sector 128 on.
-func newSparseImage(t testing.TB, s sparseShape) sparseImage {
-	t.Helper()
+func newSparseImage(tb testing.TB, s sparseShape) sparseImage {
+	tb.Helper()
 	if s.version == 0 {
 		s.version = 1
 	}
@@ -215,10 +215,11 @@ func TestSparseMap(t *testing.T) {
 		}
 	}
 	raw := readAll(t, img)
-	disktest.TestImage(t, func(t testing.TB) disk.Image {
-		img, err := Open(t.Context(), disktest.NewMemFile("x.vmdk", x.b), disk.Env{})
+	disktest.TestImage(t, func(tb testing.TB) disk.Image {
+		tb.Helper()
+		img, err := Open(tb.Context(), disktest.NewMemFile("x.vmdk", x.b), disk.Env{})
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		return img
 	}, bytes.NewReader(raw), int64(len(raw)))

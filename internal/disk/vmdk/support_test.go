@@ -39,33 +39,33 @@ func envOf(open disk.Opener) disk.Env {
 }
 
 // openIn opens a file of the folder with everything in it in reach. It fails the test if a file stays open.
-func openIn(t testing.TB, d folder, name string) (*Image, error) {
-	t.Helper()
+func openIn(tb testing.TB, d folder, name string) (*Image, error) {
+	tb.Helper()
 	open, trace := disktest.TracingOpener(d.open)
 	f, err := open(name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	img, err := Open(t.Context(), f, envOf(open))
+	img, err := Open(tb.Context(), f, envOf(open))
 	if err != nil {
-		trace.CheckClosed(t)
+		trace.CheckClosed(tb)
 		return nil, err
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := img.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
-		trace.CheckClosed(t)
+		trace.CheckClosed(tb)
 	})
 	return img, nil
 }
 
 // readAll reads a whole image.
-func readAll(t testing.TB, img disk.Image) []byte {
-	t.Helper()
+func readAll(tb testing.TB, img disk.Image) []byte {
+	tb.Helper()
 	b := make([]byte, img.Size())
 	if n, err := img.ReadAt(b, 0); n != len(b) {
-		t.Fatalf("read %d of %d bytes: %v", n, len(b), err)
+		tb.Fatalf("read %d of %d bytes: %v", n, len(b), err)
 	}
 	return b
 }

@@ -31,15 +31,15 @@ func TestWriterSuite(t *testing.T) {
 }
 
 // written writes the content of an image.
-func written(t testing.TB, src disk.Image, o Options) *disktest.MemFile {
-	t.Helper()
+func written(tb testing.TB, src disk.Image, o Options) *disktest.MemFile {
+	tb.Helper()
 	target := disktest.NewMemFile("written.vmdk", nil)
 	w, err := NewWriter(target, src.Size(), o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	if _, err := disk.Copy(t.Context(), w, src, disk.Options{Workers: 2}); err != nil {
-		t.Fatal(err)
+	if _, err := disk.Copy(tb.Context(), w, src, disk.Options{Workers: 2}); err != nil {
+		tb.Fatal(err)
 	}
 	return target
 }

@@ -1,0 +1,140 @@
+package vmdk
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/disk/disktest"
+)
+
+// maxSeed keeps the seeds small enough for a fuzzer to work with.
+const maxSeed = 80 << 10
+
+// addSeeds adds the images of other products, where they are present.
+func addSeeds(f *testing.F) {
+	f.Helper()
+	f.Add([]byte("# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=2\nparentFileNameHint=\"p\"\nRW 8 FLAT \"self\" 0\nRW 8 ZERO\nRW 128 SPARSE \"self\"\n"))
+	f.Add(newSparseImage(f, sparseShape{version: 2, flags: shapeDefaults | flagZeroGrain, capacity: 300, grains: map[int64]byte{0: 1, 2: 2}, zero: []int64{1}}).b)
+	f.Add(streamImage(f)[:maxSeed])
+	for _, x := range disktest.FixturesOf(f, "vmdk", "hostile") {
+		if !strings.Contains(x.Name, "vmdk") {
+			continue
+		}
+		if b := x.Bytes(f); len(b) <= maxSeed {
+			f.Add(b)
+		}
+	}
+}
+
+// FuzzOpen opens anything, with itself as every file that it names, and holds what must be true of whatever opens: errors have a
+// kind, the map has no gaps and agrees with the content, a part reads as it does within the whole, and every file is closed.
+func FuzzOpen(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		depth := 0
+		open, trace := disktest.TracingOpener(func(name string) (disk.File, error) {
+			if depth++; depth > 20 {
+				return nil, disk.ErrLimit
+			}
+			return disktest.NewMemFile("sibling", b), nil
+		})
+		defer trace.CheckClosed(t)
+		img, err := Open(t.Context(), disktest.NewMemFile("self", b), envOf(open))
+		if err != nil {
+			if !isKind(err) {
+				t.Fatalf("error %v is of no kind", err)
+			}
+			return
+		}
+		defer img.Close()
+		if img.Size() < 0 || img.Size() > disk.MaxSize {
+			t.Fatalf("size %d", img.Size())
+		}
+		if _, err := img.Check(t.Context()); err != nil && !isKind(err) {
+			t.Fatalf("check: error %v is of no kind", err)
+		}
+		off := int64(0)
+		for range 50 {
+			e, err := img.Extent(t.Context(), off)
+			if errors.Is(err, io.EOF) {
+				if off != img.Size() {
+					t.Fatalf("the map ends at %d of %d", off, img.Size())
+				}
+				return
+			}
+			if err != nil {
+				if !isKind(err) {
+					t.Fatalf("map: error %v is of no kind", err)
+				}
+				return
+			}
+			if e.Off != off || e.Len <= 0 || e.End() > img.Size() {
+				t.Fatalf("extent %+v at %d of %d", e, off, img.Size())
+			}
+			checkExtentContent(t, img, e)
+			off = e.End()
+		}
+	})
+}
+
+// checkExtentContent reads the beginning of an extent in one piece and a part of that again.
+func checkExtentContent(t *testing.T, img disk.Image, e disk.Extent) {
+	t.Helper()
+	whole := bytes.Repeat([]byte{0xa5}, int(min(e.Len, 200000)))
+	n, err := img.ReadAt(whole, e.Off)
+	if err != nil {
+		if !isKind(err) || n != 0 {
+			t.Fatalf("read: %d bytes and error %v", n, err)
+		}
+		return
+	}
+	if e.Kind != disk.Data && !allZero(whole) {
+		t.Fatalf("%+v is not zero", e)
+	}
+	skip := len(whole) / 3
+	part := make([]byte, len(whole)-2*skip)
+	if _, err := img.ReadAt(part, e.Off+int64(skip)); err != nil || !bytes.Equal(part, whole[skip:skip+len(part)]) {
+		t.Fatalf("a part of %+v reads differently: %v", e, err)
+	}
+}
+
+// FuzzDescriptor parses anything, and holds that what was parsed stays the same whatever the line ends, the padding and the
+// blanks, and that the size is in bounds.
+func FuzzDescriptor(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, err := ParseDescriptor(b)
+		if err != nil {
+			if !isKind(err) {
+				t.Fatalf("error %v is of no kind", err)
+			}
+			return
+		}
+		if d.Size() < 0 || d.Size() > disk.MaxSize || len(d.Extents) > maxExtents {
+			t.Fatalf("%d extents of %d bytes", len(d.Extents), d.Size())
+		}
+		for _, e := range d.Extents {
+			if e.Sectors < 0 || e.Offset < 0 || e.Offset > maxSector || e.Type == "" || strings.ContainsAny(e.Name, "\n\x00") {
+				t.Fatalf("extent %+v", e)
+			}
+		}
+		if i := bytes.IndexByte(b, 0); i >= 0 {
+			b = b[:i]
+		}
+		if len(b) > maxDescriptor/4 {
+			return
+		}
+		again, err := ParseDescriptor(append(bytes.ReplaceAll(b, []byte("\n"), []byte(" \r\n\t")), "\r\n\x00\x00RW 1 ZERO"...))
+		if err != nil {
+			t.Fatalf("with other line ends: %v", err)
+		}
+		if again.CID != d.CID || again.ParentCID != d.ParentCID || again.ParentHint != d.ParentHint || again.CreateType != d.CreateType ||
+			len(again.Extents) != len(d.Extents) || again.Size() != d.Size() {
+			t.Fatalf("with other line ends %+v, before %+v", again, d)
+		}
+	})
+}
