@@ -41,6 +41,7 @@ func bootCode(sector []byte) string {
 // bootEvidence is what one disk shows of how it is started.
 type bootEvidence struct {
 	esp      int // number of a partition that is an EFI system partition with its FAT; 0 = none
+	bareESP  int // number of one in which no FAT is seen, as on a half-copied disk
 	biosBoot int // number of a BIOS boot partition
 	active   int // number of an active partition
 	code     string
@@ -54,6 +55,8 @@ func evidence(d guest.DiskFacts) bootEvidence {
 		switch {
 		case (p.Type == gptESP || p.Type == "0xef") && p.Filesystem != nil && p.Filesystem.Type == "vfat" && e.esp == 0:
 			e.esp = p.Number
+		case p.Type == gptESP && e.bareESP == 0:
+			e.bareESP = p.Number
 		case p.Type == gptBIOSBoot && e.biosBoot == 0:
 			e.biosBoot = p.Number
 		}
@@ -114,6 +117,16 @@ func weigh(f *guest.Facts) {
 			f.Why = fmt.Sprintf("disk %d: sector 0 holds boot code (%s), and partition %d is active", i+1, e.code, e.active)
 		default:
 			f.Why = fmt.Sprintf("disk %d: sector 0 holds boot code (%s)", i+1, e.code)
+		}
+	}
+	if f.BootDisk >= 0 {
+		return
+	}
+	for i, d := range f.Disks {
+		if e := evidence(d); e.bareESP != 0 {
+			f.Firmware, f.BootDisk = guest.FirmwareUEFI, i
+			f.Why = fmt.Sprintf("disk %d: partition %d is meant as an EFI system partition, though no FAT is seen in it", i+1, e.bareESP)
+			return
 		}
 	}
 }

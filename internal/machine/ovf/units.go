@@ -3,6 +3,7 @@ package ovf
 import (
 	"fmt"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,9 @@ var unitNames = map[string]int64{
 	"gb": 1 << 30, "gigabyte": 1 << 30, "gigabytes": 1 << 30, "gib": 1 << 30,
 	"tb": 1 << 40, "terabyte": 1 << 40, "terabytes": 1 << 40, "tib": 1 << 40,
 }
+
+// decimal matches the quantities that are calculated with.
+var decimal = regexp.MustCompile(`^[+-]?[0-9]{1,40}(\.[0-9]{1,20})?$`)
 
 // parseUnit returns the bytes of a unit such as "byte * 2^30", "byte*1024*1024" or "MegaBytes"; absent stands for "".
 func parseUnit(s string, absent int64) (*big.Int, error) {
@@ -67,9 +71,13 @@ func parseQuantity(what, quantity, unit string, absentUnit, limit int64) (int64,
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", what, err)
 	}
-	const longest = 64 // digits; keeps the arithmetic small
-	n, ok := new(big.Rat).SetString(quantity)
-	if !ok || len(quantity) > longest || strings.ContainsAny(quantity, "/eEpPxX_") {
+	// big.Rat would take exponents too, and 1e999999999 would keep it busy for hours.
+	n := new(big.Rat)
+	ok := decimal.MatchString(quantity)
+	if ok {
+		n, ok = n.SetString(quantity)
+	}
+	if !ok {
 		return 0, fmt.Errorf("%s: %w: %s is not a number", what, machine.ErrDescriptor, machine.Quote(quantity))
 	}
 	n.Mul(n, new(big.Rat).SetInt(u))
