@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"hyper2kvm/internal/machine"
 	"hyper2kvm/internal/machine/domxml"
 	"hyper2kvm/internal/manifest"
 )
@@ -25,7 +24,7 @@ func writeDomain(ctx context.Context, r *Run) error {
 		}
 	}
 	domain, err := domxml.Build(*r.Machine, disks, domxml.Options{
-		BootDisk: bootDisk(r), Windows: isWindows(r.Machine), AddNIC: !r.opened.described && len(r.Machine.NICs) == 0,
+		BootDisk: bootDisk(r), Windows: isWindows(r.Machine.OSType, r.Request.Job.Machine.OSHint), AddNIC: !r.opened.described && len(r.Machine.NICs) == 0,
 	})
 	if err != nil {
 		return fmt.Errorf("describe the VM: %w", err)
@@ -66,7 +65,9 @@ func bootDisk(r *Run) int {
 	return 0
 }
 
-// isWindows reports whether the description or the manifest calls the guest a Windows.
-func isWindows(m *machine.Machine) bool {
-	return strings.HasPrefix(strings.ToLower(m.OSType), "win")
+// isWindows reports whether the description (windows9Server64Guest, Microsoft Windows Server 2019, win2k) or the manifest calls
+// the guest a Windows.
+func isWindows(osType, hint string) bool {
+	osType = strings.ToLower(osType)
+	return hint == "windows" || strings.HasPrefix(osType, "win") || strings.Contains(osType, "windows")
 }

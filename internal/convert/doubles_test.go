@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"time"
@@ -37,3 +38,12 @@ func (p patchwork) Extent(_ context.Context, off int64) (disk.Extent, error) {
 	}
 	return disk.Extent{}, io.EOF
 }
+
+// memoryFile is a file in memory.
+type memoryFile struct {
+	*bytes.Reader
+	name string
+}
+
+func (m *memoryFile) Name() string { return m.name }
+func (m *memoryFile) Close() error { return nil }

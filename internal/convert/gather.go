@@ -235,7 +235,7 @@ func (g *gatherer) describedDisk(d machine.Disk, open disk.Opener) (disk.Image, 
 		return disk.EmptyImage(d.Capacity), DiskFacts{Format: "raw", Variant: "blank", VirtualSize: d.Capacity, Blank: true}, nil
 	case d.Gzip:
 		return nil, DiskFacts{}, refused("disk %s is compressed with gzip as a whole, which this version does not read", d.File,
-			"unpack it (gunzip), take compression=\"gzip\" out of the OVF and its line out of the .mf, then retry")
+			"unpack the package and the disk (gunzip), take compression=\"gzip\" out of the OVF and its line out of the .mf, then retry")
 	case d.ChunkBytes > 0:
 		return nil, DiskFacts{}, refused("disk %s is split into pieces, which this version does not read", d.File,
 			"join the pieces (cat NAME.* > NAME), take chunkSize out of the OVF, then retry")

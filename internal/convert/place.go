@@ -15,7 +15,7 @@ import (
 // archive. Its Opener is the only way from an image or a description to another file.
 type place struct {
 	open disk.Opener
-	used map[string]bool // host paths that were opened through it, nil where nobody asks
+	used map[string]bool // host paths that were opened through it
 }
 
 // beside returns the place of a source that the job names: what stands in the same directory of the job's files, or in the
@@ -73,8 +73,7 @@ func (g *gatherer) watched(open disk.Opener, used map[string]bool, hostPath func
 			return nil, err
 		}
 		if p := hostPath(name); p != "" {
-			used[p] = true
-			if err := g.opened.watch.note(p); err != nil {
+			if err := g.opened.watch.note(p, used); err != nil {
 				f.Close()
 				return nil, err
 			}
@@ -99,7 +98,7 @@ func (g *gatherer) source(name string) (disk.File, error) {
 		return nil, err
 	}
 	var f disk.File = host
-	if err := g.opened.watch.note(hostPath); err != nil {
+	if err := g.opened.watch.note(hostPath, nil); err != nil {
 		f.Close()
 		return nil, err
 	}

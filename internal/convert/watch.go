@@ -34,10 +34,13 @@ type watch struct {
 	seen map[string]identity // by host path
 }
 
-// note remembers a file that has just been opened. The first look counts.
-func (w *watch) note(path string) error {
+// note remembers a file that has just been opened, and in used, which may be nil, that it was needed. The first look counts.
+func (w *watch) note(path string, used map[string]bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if used != nil {
+		used[path] = true
+	}
 	if _, ok := w.seen[path]; ok {
 		return nil
 	}
