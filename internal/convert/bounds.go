@@ -40,8 +40,12 @@ func maxFileBytes(format string, d DiskFacts) int64 {
 		gts := min(blocks, ceilDiv(d.VirtualSize, block*perTable))
 		gd := roundUp(ceilDiv(d.VirtualSize, block*perTable)*4, disk.SectorSize)
 		return blocks*(block+grainExtra) + gts*tables + gd + fixed
-	default: // raw: a sparse file
-		return min(roundUp(d.Touched, block), roundUp(d.VirtualSize, 4096))
+	default: // raw: a sparse file, for whose pieces the file system keeps a list
+		const (
+			perBlock = 64    // bytes of extent records for a piece, four times what ext4 and XFS use
+			fixed    = block // the list's own blocks
+		)
+		return min(roundUp(d.Touched, block), roundUp(d.VirtualSize, 4096)) + blocks*perBlock + fixed
 	}
 }
 

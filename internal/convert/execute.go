@@ -27,7 +27,7 @@ func Execute(ctx context.Context, req Request, events Events, host Host, opt Opt
 	stages, failure := runStages(ctx, r, stages)
 	report := r.report(started, stages, failure)
 	if failure == nil {
-		if err := publish(ctx, r, report); err != nil {
+		if err := orCancelled(ctx, publish(ctx, r, report)); err != nil {
 			report = r.publishFailed(started, stages, err)
 		}
 	}

@@ -69,10 +69,7 @@ func runStage(ctx context.Context, r *Run, s Stage, index, count int) (manifest.
 	r.stage = s.Name
 	r.Events.Stage(s.Name, index, count, statusStart, "", 0)
 	began := r.Clock()
-	err := guarded(ctx, r, s)
-	if err != nil && ctx.Err() != nil { // whatever it came out as, this is why
-		err = coded(manifest.CodeJobCancelled, "", fmt.Errorf("cancelled: %w", context.Cause(ctx)))
-	}
+	err := orCancelled(ctx, guarded(ctx, r, s))
 	took := max(r.Clock().Sub(began), 0)
 	report.Seconds, report.Status = took.Round(time.Millisecond).Seconds(), manifest.StageDone
 	if err != nil {
@@ -97,4 +94,12 @@ func guarded(ctx context.Context, r *Run, s Stage) (err error) {
 		return context.Cause(ctx)
 	}
 	return s.Run(ctx, r)
+}
+
+// orCancelled returns err, or that the run was cancelled if it was: whatever the error came out as, that is its reason.
+func orCancelled(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return coded(manifest.CodeJobCancelled, "", fmt.Errorf("cancelled: %w", context.Cause(ctx)))
 }

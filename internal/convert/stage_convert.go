@@ -53,8 +53,8 @@ func convertDisk(ctx context.Context, r *Run, s Source, p DiskPlan, progress fun
 	}
 	defer f.Close()
 	w, err := formats.Create(p.Format, target{f}, s.Image.Size(), formats.CreateOptions{Compression: p.Compression, Level: p.Level})
-	if errors.Is(err, disk.ErrUnsupported) {
-		err = coded(manifest.CodeOutputFormat, "choose another output format or compression", err)
+	if errors.Is(err, disk.ErrUnsupported) || errors.Is(err, disk.ErrLimit) {
+		err = coded(manifest.CodeOutputFormat, "choose another output format, compression or level", err)
 	}
 	if err != nil {
 		return Output{}, err
