@@ -170,3 +170,40 @@ func FuzzProbe(f *testing.F) {
 		}
 	})
 }
+
+// A chain in a folder is one disk: its top, with the content of all its layers.
+func TestChainIsFlattened(t *testing.T) {
+	if _, err := exec.LookPath("qemu-img"); err != nil {
+		t.Skip("SKIPPED: no qemu-img to make a chain with; install qemu-utils")
+	}
+	content := sample(3<<20, 11)
+	b := newBench(t)
+	b.image("a-base.qcow2", "qcow2", content)
+	for _, args := range [][]string{
+		{"create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", "a-base.qcow2", b.path("b-middle.qcow2")},
+		{"create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", "b-middle.qcow2", b.path("c-top.qcow2")},
+	} {
+		if text, err := exec.CommandContext(t.Context(), "qemu-img", args...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+	}
+	report := b.good()
+	if len(report.Disks) != 1 || !slices.Equal(report.Disks[0].Chain, []string{"c-top.qcow2", "b-middle.qcow2", "a-base.qcow2"}) {
+		t.Errorf("%+v", report.Disks)
+	}
+	if !bytes.Equal(b.content("web01.qcow2", "qcow2"), content) {
+		t.Error("the content differs")
+	}
+	c := newBench(t)
+	c.req.Files, c.req.Entry = b.req.Files, "c-top.qcow2"
+	c.req.Job.Convert.Flatten = false
+	c.bad(StageLoad, manifest.CodeImageChain, "b-middle.qcow2")
+
+	if err := os.Remove(b.path("a-base.qcow2")); err != nil {
+		t.Fatal(err)
+	}
+	d := newBench(t)
+	d.dir = b.dir
+	d.req.Entry = "c-top.qcow2"
+	d.bad(StageLoad, manifest.CodeImageMissing, "a-base.qcow2")
+}

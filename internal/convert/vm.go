@@ -27,6 +27,9 @@ func describe(m machine.Machine, job manifest.Job) *machine.Machine {
 			m.NICs = append(m.NICs, machine.NIC{Name: n.ID, MAC: n.MAC, Network: n.Network})
 		}
 	}
+	if m.NICs == nil {
+		m.NICs = []machine.NIC{} // a list in the report, not null
+	}
 	return &m
 }
 
