@@ -123,8 +123,10 @@ func (s *Spool) newRecord(e Entry, need Need, members []string) Record {
 		rec.ID, rec.QueuedAt, rec.Crashes = old.ID, old.QueuedAt, old.Crashes
 	}
 	s.mu.Unlock()
-	if o, ok := s.origin(e.Identity); ok {
-		rec.Submitter, rec.Batch = o.Submitter, o.Batch
+	if st, err := lstat(s.path(DirQueued, e.Name)); err == nil {
+		if o, ok := s.origin(e.Identity, st.Uid); ok {
+			rec.Submitter, rec.Batch = o.Submitter, o.Batch
+		}
 	}
 	rec.OriginalName, rec.OriginalB64 = keepName(e.Name)
 	rec.JobID = jobIDOf(rec.OriginalName)

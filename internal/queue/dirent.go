@@ -25,6 +25,15 @@ const (
 // eachName calls f with every name in a directory and its d_type, without looking at a single inode. It ends early when f
 // answers false.
 func eachName(dir string, f func(name string, dtype byte) bool) error {
+	return eachEntry(dir, func(name string, dtype byte, _ uint64) bool { return f(name, dtype) })
+}
+
+// eachInode calls f with the inode of everything in a directory.
+func eachInode(dir string, f func(ino uint64)) error {
+	return eachEntry(dir, func(_ string, _ byte, ino uint64) bool { f(ino); return true })
+}
+
+func eachEntry(dir string, f func(name string, dtype byte, ino uint64) bool) error {
 	d, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
@@ -49,9 +58,9 @@ func eachName(dir string, f func(name string, dtype byte) bool) error {
 				return &fs.PathError{Op: "getdents", Path: dir, Err: fmt.Errorf("record of %d bytes", size)}
 			}
 			name, _, _ := bytes.Cut(b[direntName:size], []byte{0})
-			dtype := b[direntType]
+			dtype, ino := b[direntType], binary.NativeEndian.Uint64(b)
 			b = b[size:]
-			if s := string(name); s != "." && s != ".." && !f(s, dtype) {
+			if s := string(name); s != "." && s != ".." && !f(s, dtype, ino) {
 				return nil
 			}
 		}

@@ -201,7 +201,11 @@ func (s *Spool) finish(r Record) (Record, error) {
 	if err := s.keepLog(r); err != nil {
 		return r, err
 	}
-	return r, s.dropJob(r.ID)
+	if err := s.dropJob(r.ID); err != nil {
+		return r, err
+	}
+	s.ended(r)
+	return r, nil
 }
 
 // commit publishes meta.json or error.json exclusively. If the name was taken by another job, the next one is recorded first.

@@ -30,10 +30,10 @@ func (s *Spool) writeOrigin(id Identity, submitter uint32, batch string) error {
 	return s.disk(s.fs.Write(s.originPath(id.Ino), b, modeFile))
 }
 
-// origin looks up for whom a file of the daemon's own was made.
-func (s *Spool) origin(id Identity) (origin, bool) {
+// origin looks up for whom a file of the daemon's own was made. owner is who owns the file.
+func (s *Spool) origin(id Identity, owner uint32) (origin, bool) {
 	var o origin
-	if id.UID != uint32(os.Geteuid()) || readJSON(s.originPath(id.Ino), &o) != nil {
+	if owner != uint32(os.Geteuid()) || readJSON(s.originPath(id.Ino), &o) != nil {
 		return origin{}, false
 	}
 	return o, sourceKey{o.Ino, o.Size, o.MtimeNS} == keyOf(id)

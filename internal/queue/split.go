@@ -37,10 +37,10 @@ func (c *Claim) Split(ctx context.Context, parts []Part) error {
 		c.rec = next
 	}
 	rec, err := c.s.deliverParts(c.rec)
-	c.rec = rec
 	if err != nil {
 		return err
 	}
+	c.rec = rec
 	names := make([]string, len(rec.Parts))
 	for i, p := range rec.Parts {
 		names[i] = p.Name

@@ -24,6 +24,7 @@ type Spool struct {
 	loc        *time.Location
 	maxCrashes int
 	fs         atomicfile.FS
+	ended      func(Record)
 
 	lock      *os.File // the daemon's, nil in a client
 	recovered []Recovery
@@ -47,6 +48,7 @@ type StartOptions struct {
 	Log        *slog.Logger     // nil = silent
 	MaxCrashes int              // 0 = DefaultMaxCrashes
 	Location   *time.Location   // of the dates in the tree; nil = time.Local
+	Ended      func(Record)     // hears of every job that ended, recovered ones too; it must not wait; nil = nobody
 
 	before func(atomicfile.Step) error // of the crash tests
 }
@@ -102,7 +104,7 @@ func newSpool(dir string, o StartOptions) (*Spool, error) {
 		return nil, layoutError(err)
 	}
 	s := &Spool{
-		dir: abs, log: o.Log, clock: o.Clock, loc: o.Location, maxCrashes: o.MaxCrashes,
+		dir: abs, log: o.Log, clock: o.Clock, loc: o.Location, maxCrashes: o.MaxCrashes, ended: o.Ended,
 		fs:   atomicfile.FS{Before: o.before},
 		live: map[string]*Claim{}, returned: map[sourceKey]Record{}, hint: func(...string) {},
 	}
@@ -114,6 +116,9 @@ func newSpool(dir string, o StartOptions) (*Spool, error) {
 	}
 	if s.loc == nil {
 		s.loc = time.Local
+	}
+	if s.ended == nil {
+		s.ended = func(Record) {}
 	}
 	if s.maxCrashes <= 0 {
 		s.maxCrashes = DefaultMaxCrashes

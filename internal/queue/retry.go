@@ -1,0 +1,52 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+)
+
+// Retry puts a failed job back into the drop zone, from the start and under its first name where that is free, and says under
+// which. Its error.json is kept as <name>.error.<n>.json. ErrState when the job has not failed, or its source is not there any
+// more. Who may not write in failed/ asks the daemon instead, with VerbRetry.
+func (s *Spool) Retry(ctx context.Context, j Job) (name string, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	if j.State != Failed || checkOwnName(j.Name) != nil || !isDate(j.Date) {
+		return "", fmt.Errorf("%w: %q has not failed", ErrState, j.Name)
+	}
+	if s.lock != nil {
+		if err := s.checkTree(); err != nil {
+			return "", err
+		}
+	}
+	dir := s.path(DirFailed, j.Date)
+	from := filepath.Join(dir, j.Name)
+	if !exists(from) {
+		return "", fmt.Errorf("%w: the source of %q is not in %s any more", ErrState, j.Name, dir)
+	}
+	name = j.Name
+	if unnumbered(j.Name) == j.OriginalName { // ~2 was ours
+		name = j.OriginalName
+	}
+	name, err = s.intoQueue(from, name)
+	if err != nil {
+		return "", err
+	}
+	for _, d := range []string{s.path(DirQueued), dir} {
+		if err := s.fs.SyncDir(d); err != nil {
+			return name, s.disk(err)
+		}
+	}
+	if err := s.archiveError(dir, j.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return name, err
+	}
+	s.mu.Lock()
+	hint := s.hint
+	s.mu.Unlock()
+	hint(name)
+	return name, nil
+}
