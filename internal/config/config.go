@@ -26,6 +26,7 @@ type Config struct {
 	Settle         time.Duration // a copied file must have been quiet for this long
 	TimedSettle    time.Duration // the same where the file system cannot tell whether a file is being written
 	MissingTimeout time.Duration // how long a manifest waits for the files that it names
+	TruncatedGrace time.Duration // how long an image that ends early waits for the rest, since it was last written to
 	StopTimeout    time.Duration // how long running jobs may go on after the daemon was told to stop
 	StallTimeout   time.Duration // a job that makes no progress for this long is ended
 
@@ -58,7 +59,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Mode: ModeDisk, OutputDir: DefaultOutputDir, MaxJobs: 3,
-		PollInterval: 2 * time.Second, Settle: 2 * time.Second, TimedSettle: 60 * time.Second, MissingTimeout: 24 * time.Hour,
+		PollInterval: 2 * time.Second, Settle: 2 * time.Second, TimedSettle: 60 * time.Second, MissingTimeout: 24 * time.Hour, TruncatedGrace: 10 * time.Minute,
 		StopTimeout: 60 * time.Second, StallTimeout: 30 * time.Minute,
 		LogLevel:  "info",
 		OutFormat: "qcow2", Compress: true, Compression: "zlib", Flatten: true, Inspect: true, Fix: true, FstabMode: "stabilize-all",

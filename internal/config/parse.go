@@ -104,7 +104,7 @@ func (r *reader) read(c *Config) {
 		}
 	}
 	for key, into := range map[string]*time.Duration{
-		"poll_interval": &c.PollInterval, "settle": &c.Settle, "timed_settle": &c.TimedSettle, "missing_timeout": &c.MissingTimeout,
+		"poll_interval": &c.PollInterval, "settle": &c.Settle, "timed_settle": &c.TimedSettle, "missing_timeout": &c.MissingTimeout, "truncated_grace": &c.TruncatedGrace,
 		"stop_timeout": &c.StopTimeout, "stall_timeout": &c.StallTimeout,
 	} {
 		if v, ok := r.find(key).Duration(); ok {

@@ -52,6 +52,7 @@ var shape = &sy.Shape{
 		{Key: "settle", Type: sy.TypeDuration, Default: "2s", Text: "How long a copied file must have been quiet."},
 		{Key: "timed_settle", Type: sy.TypeDuration, Default: "60s", Text: "The same where the file system cannot tell whether a file is being written."},
 		{Key: "missing_timeout", Type: sy.TypeDuration, Default: "24h", Text: "How long a manifest waits for the files that it names."},
+		{Key: "truncated_grace", Type: sy.TypeDuration, Default: "10m", Text: "How long an image that ends early waits for the rest, then fails."},
 		{Key: "stop_timeout", Type: sy.TypeDuration, Default: "60s", Text: "How long running jobs may go on after the daemon was told to stop."},
 		{Key: "stall_timeout", Type: sy.TypeDuration, Default: "30m", Text: "A job that makes no progress for this long is ended."},
 		{Key: "log_file", Type: sy.TypeText, Text: "A file for the log, beside standard error."},

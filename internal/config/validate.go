@@ -79,7 +79,7 @@ func (c *Config) check() []sy.Fault {
 	}
 	for key, d := range map[string]struct{ value, least time.Duration }{
 		"poll_interval": {c.PollInterval, MinPoll}, "settle": {c.Settle, 0}, "timed_settle": {c.TimedSettle, time.Second},
-		"missing_timeout": {c.MissingTimeout, time.Second}, "stop_timeout": {c.StopTimeout, 0}, "stall_timeout": {c.StallTimeout, time.Second},
+		"missing_timeout": {c.MissingTimeout, time.Second}, "truncated_grace": {c.TruncatedGrace, 0}, "stop_timeout": {c.StopTimeout, 0}, "stall_timeout": {c.StallTimeout, time.Second},
 	} {
 		if d.value < d.least || d.value > sy.MaxDuration {
 			k.fault(key, "", "want a duration from %s to %s, got %s", d.least, sy.MaxDuration, d.value)

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"hyper2kvm/internal/daemon"
+	"hyper2kvm/internal/queue"
+	"hyper2kvm/internal/version"
+)
+
+// orphanWait is how long a start waits for the children of a killed daemon, which end when their stdin closes.
+const orphanWait = 30 * time.Second
+
+// runDaemon is everything that one start of the daemon does.
+func runDaemon(ctx context.Context, o options, flags *pflag.FlagSet, out io.Writer) error {
+	c, err := loadConfig(o, flags)
+	if err != nil {
+		return err
+	}
+	if o.checkConfig {
+		fmt.Fprintln(out, "the configuration is valid")
+		return nil
+	}
+	var file *reopenWriter
+	log := newLogger(levelOf(c.LogLevel), nil)
+	if c.LogFile != "" {
+		if file, err = openLog(c.LogFile); err != nil {
+			return &exitCode{exitConfig, err}
+		}
+		log = newLogger(levelOf(c.LogLevel), file)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return &exitCode{exitError, err}
+	}
+	d, err := daemon.New(ctx, daemon.Options{
+		Settings: settingsOf(c), Spawner: daemon.Spawner{Path: self, Args: []string{"job"}},
+		Version: version.Get().Version, Clock: time.Now, Log: log, LockWait: orphanWait,
+	})
+	if errors.Is(err, queue.ErrLocked) {
+		return &exitCode{exitConflict, err}
+	}
+	if err != nil {
+		return &exitCode{exitError, err}
+	}
+	defer d.Close()
+	hurry := watchSignals(ctx, func() { reload(d, o, flags, file, log) })
+	log.Info("hyper2kvmd starts", "version", version.Get().Version, "workflow_dir", c.WorkflowDir, "output_dir", c.OutputDir,
+		"mode", c.Mode, "workers", c.MaxJobs)
+	if !o.once {
+		return d.Run(ctx, hurry)
+	}
+	held, err := d.Once(ctx, hurry)
+	for _, h := range held {
+		fmt.Fprintf(out, "%s: %q: %s\n", h.State, h.Name, h.Reason)
+	}
+	if err != nil {
+		return &exitCode{exitError, err}
+	}
+	if n := d.Failed(); n > 0 {
+		return &exitCode{exitJobFailed, fmt.Errorf("%d jobs failed; see them: hyperctl --workflow-dir %s workflow list --status failed", n, c.WorkflowDir)}
+	}
+	return nil
+}
+
+// watchSignals calls reload on SIGHUP. The context that it returns ends with the second SIGTERM or SIGINT.
+func watchSignals(ctx context.Context, reload func()) (hurry context.Context) {
+	hurry, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	hup, end := make(chan os.Signal, 1), make(chan os.Signal, 2)
+	signal.Notify(hup, syscall.SIGHUP)
+	signal.Notify(end, syscall.SIGTERM, os.Interrupt)
+	go func() {
+		for seen := 0; ; {
+			select {
+			case <-hup:
+				reload()
+			case <-end: // the first one ends ctx too
+				if seen++; seen == 2 {
+					cancel()
+					return
+				}
+			}
+		}
+	}()
+	return hurry
+}
+
+// reload reads the configuration again; what is not valid, or needs a restart, leaves the old one in force.
+func reload(d *daemon.Daemon, o options, flags *pflag.FlagSet, file *reopenWriter, log *slog.Logger) {
+	if file != nil {
+		if err := file.Reopen(); err != nil {
+			log.Error("the log file could not be opened again", "error", err)
+		}
+	}
+	c, err := loadConfig(o, flags)
+	if err == nil {
+		err = d.Reload(settingsOf(c))
+	}
+	if err != nil {
+		log.Error("reload: the old configuration stays", "error", err)
+		return
+	}
+	log.Info("configuration reloaded", "workers", c.MaxJobs)
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// awaitLimit is how long a script waits for anything: far above what it takes, so that it only ends a broken run.
+const awaitLimit = 60 * time.Second
+
+// until polls cond; a script waits for events, and a file that appears is one that every file system can tell.
+func until(ts *testscript.TestScript, what string, cond func() bool) {
+	deadline := time.Now().Add(awaitLimit)
+	for !cond() {
+		if time.Now().After(deadline) {
+			ts.Fatalf("waited %s for %s\n%s", awaitLimit, what, tree(ts))
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// tree lists the workflow directory and the daemon's log, for a failure's message.
+func tree(ts *testscript.TestScript) string {
+	out, _ := exec.Command("find", ts.MkAbs("w"), ts.MkAbs("out"), "-not", "-name", "*.tmp").CombinedOutput()
+	log, _ := os.ReadFile(ts.MkAbs("daemon.log"))
+	return string(out) + "\n" + string(log)
+}
+
+// await GLOB waits until a file matches; ! await GLOB until none does.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: [!] await GLOB")
+	}
+	until(ts, args[0], func() bool {
+		found, _ := filepath.Glob(ts.MkAbs(args[0]))
+		return (len(found) > 0) != neg
+	})
+}
+
+// awaitok COMMAND... waits until the command succeeds.
+func awaitOK(ts *testscript.TestScript, neg bool, args []string) {
+	until(ts, strings.Join(args, " "), func() bool { return (ts.Exec(args[0], args[1:]...) == nil) != neg })
+}
+
+// daemon [ARG...] starts hyper2kvmd on w and out in the background under the name daemon, and waits until it runs.
+func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("daemon cannot be negated")
+	}
+	log, err := os.OpenFile(ts.MkAbs("daemon.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	defer log.Close()
+	cmd := exec.Command(filepath.Join(binDir, "hyper2kvmd"), append([]string{"--config", ts.MkAbs("daemon.yaml")}, args...)...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = append(os.Environ(), "H2K_TEST_HOLD="+ts.Getenv("H2K_TEST_HOLD"), "HOME="+ts.Getenv("HOME"))
+	cmd.Stdout, cmd.Stderr = log, log
+	if _, err := os.Stat(ts.MkAbs("daemon.yaml")); err != nil {
+		ts.Check(os.WriteFile(ts.MkAbs("daemon.yaml"), []byte(
+			"workflow_dir: "+ts.MkAbs("w")+"\noutput_dir: "+ts.MkAbs("out")+"\nsettle: 0.1\nstop_timeout: 5\n"), 0o600))
+	}
+	ts.Check(cmd.Start())
+	pid := cmd.Process.Pid
+	exited := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(exited) }()
+	ts.Setenv("DAEMON", strconv.Itoa(pid))
+	ts.Defer(func() {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		<-exited
+	})
+	until(ts, "the daemon to run", func() bool {
+		select {
+		case <-exited:
+			b, _ := os.ReadFile(ts.MkAbs("daemon.log"))
+			ts.Fatalf("the daemon ended:\n%s", b)
+		default:
+		}
+		return ts.Exec("hyperctl", "-q", "workflow", "status") == nil
+	})
+}
+
+// disk FILE SIZE SEED makes a raw disk with a partition table and scattered data that depends on the seed; a file ending in
+// .vmdk becomes a streamOptimized VMDK with FILE.raw beside it.
+func makeDisk(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: disk FILE BYTES SEED")
+	}
+	path := ts.MkAbs(args[0])
+	size, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	seed, err := strconv.ParseUint(args[2], 10, 64)
+	ts.Check(err)
+	ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
+	raw := path
+	if filepath.Ext(path) == ".vmdk" {
+		raw = path + ".raw"
+	}
+	f, err := os.Create(raw)
+	ts.Check(err)
+	ts.Check(f.Truncate(size))
+	r := rand.New(rand.NewPCG(seed, 1))
+	mbr := make([]byte, 512)
+	copy(mbr[446:], []byte{0x80, 0x20, 0x21, 0, 0x83, 0xfe, 0xff, 0xff, 0x08, 0, 0, 0})
+	sectors := uint32(size/512) - 8
+	copy(mbr[458:], []byte{byte(sectors), byte(sectors >> 8), byte(sectors >> 16), byte(sectors >> 24)})
+	mbr[510], mbr[511] = 0x55, 0xaa
+	_, err = f.WriteAt(mbr, 0)
+	ts.Check(err)
+	for range 20 {
+		line := fmt.Appendf(nil, "line %d of a disk\n", r.Uint64())
+		_, err = f.WriteAt(bytes.Repeat(line, 1+r.IntN(4000)), 4096+r.Int64N(max(size-4096-200_000, 1)))
+		ts.Check(err)
+	}
+	ts.Check(f.Truncate(size))
+	ts.Check(f.Close())
+	if raw != path {
+		ts.Check(ts.Exec("hyperctl", "-q", "image", "convert", raw, path, "--output-format", "vmdk"))
+	}
+}
+
+// glob VAR PATTERN sets VAR to the one file that matches.
+func glob(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: glob VAR PATTERN")
+	}
+	found, err := filepath.Glob(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if len(found) != 1 {
+		ts.Fatalf("%s matches %d files, want one: %v\n%s", args[1], len(found), found, tree(ts))
+	}
+	ts.Setenv(args[0], found[0])
+}
+
+// hold STAGE stops every job before that stage; release STAGE lets it go on. hold -wait STAGE waits until a job stands there.
+func hold(ts *testscript.TestScript, neg bool, args []string) {
+	dir := ts.Getenv("H2K_TEST_HOLD")
+	switch {
+	case !neg && len(args) == 1:
+		ts.Check(os.WriteFile(filepath.Join(dir, args[0]), nil, 0o600))
+	case !neg && len(args) == 2 && args[0] == "-wait":
+		until(ts, "a job to stand before "+args[1], func() bool {
+			_, err := os.Stat(filepath.Join(dir, args[1]+".held"))
+			return err == nil
+		})
+	default:
+		ts.Fatalf("usage: hold [-wait] STAGE")
+	}
+}
+
+func release(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: release STAGE")
+	}
+	dir := ts.Getenv("H2K_TEST_HOLD")
+	_ = os.Remove(filepath.Join(dir, args[0]))
+	_ = os.Remove(filepath.Join(dir, args[0]+".held")) // of a job that was killed while it stood there
+}
+
+// killjob kills the process of the running job with SIGKILL.
+func killJob(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: killjob")
+	}
+	out, err := exec.Command("pgrep", "-P", ts.Getenv("DAEMON")).Output()
+	ts.Check(err)
+	for pid := range strings.FieldsSeq(string(out)) {
+		n, err := strconv.Atoi(pid)
+		ts.Check(err)
+		ts.Check(syscall.Kill(n, syscall.SIGKILL))
+	}
+}
+
+type writersKey struct{}
+
+// writer open NAME FILE keeps FILE open for writing; writer copy NAME SOURCE FROM TO writes a part of SOURCE to it, TO may be
+// end; writer close NAME closes it.
+func writer(ts *testscript.TestScript, neg bool, args []string) {
+	files, _ := ts.Value(writersKey{}).(map[string]*os.File)
+	if neg || len(args) < 2 || files == nil {
+		ts.Fatalf("usage: writer open|copy|close NAME ...")
+	}
+	switch {
+	case args[0] == "open" && len(args) == 3:
+		f, err := os.OpenFile(ts.MkAbs(args[2]), os.O_WRONLY|os.O_CREATE, 0o600)
+		ts.Check(err)
+		files[args[1]] = f
+	case args[0] == "copy" && len(args) == 5:
+		b, err := os.ReadFile(ts.MkAbs(args[2]))
+		ts.Check(err)
+		from, err := strconv.Atoi(args[3])
+		ts.Check(err)
+		to := len(b)
+		if args[4] != "end" {
+			to, err = strconv.Atoi(args[4])
+			ts.Check(err)
+		}
+		_, err = files[args[1]].WriteAt(b[from:to], int64(from))
+		ts.Check(err)
+	case args[0] == "close" && len(args) == 2:
+		ts.Check(files[args[1]].Close())
+		delete(files, args[1])
+	default:
+		ts.Fatalf("usage: writer open NAME FILE | writer copy NAME SOURCE FROM TO | writer close NAME")
+	}
+}
+
+func closeWriters(v any) {
+	files, _ := v.(map[string]*os.File)
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// same A B checks that two images hold the same content.
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: [!] same IMAGE IMAGE")
+	}
+	err := ts.Exec("hyperctl", "image", "compare", args[0], args[1])
+	if (err == nil) == neg {
+		ts.Fatalf("compare %s %s: %v", args[0], args[1], err)
+	}
+}
+
+// tmpfs DIR SIZE mounts a small file system, for a full disk.
+func tmpfs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tmpfs DIR SIZE")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+args[1]); err != nil {
+		ts.Fatalf("mount a small tmpfs (needs root; run this script as root): %v", err)
+	}
+	ts.Defer(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+}

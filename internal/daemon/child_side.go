@@ -1,0 +1,134 @@
+package daemon
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"hyper2kvm/internal/convert"
+	"hyper2kvm/internal/manifest"
+)
+
+// errAborted is the cause of a child's context when the daemon closed its stdin: the daemon is gone or wants no result.
+var errAborted = errors.New("the daemon went away")
+
+// ServeJob is the child's side: it reads the job from in, runs it and writes events and the result to out. The end of in
+// aborts the job without a result, so that no child outlives its daemon. ctx is cancelled by a signal: then the result says
+// that the job was cancelled. onStage, if not nil, is called before each stage: tests stop a job there.
+func ServeJob(ctx context.Context, in io.Reader, out io.Writer, onStage func(stage string)) error {
+	lines := bufio.NewReaderSize(in, 64<<10)
+	first, err := lines.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("read the job: %w", err)
+	}
+	m, err := parseMessage(first)
+	if err != nil {
+		return err
+	}
+	if m.Type != msgJob || m.Request == nil {
+		return fmt.Errorf("first message is %q, want %q", m.Type, msgJob)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	side := &childSide{out: &sender{w: out}, answers: make(chan message, 1), onStage: onStage}
+	go side.listen(ctx, lines, cancel)
+
+	report, err := convert.Execute(ctx, *m.Request, side, side, convert.Options{Clock: time.Now})
+	if errors.Is(context.Cause(ctx), errAborted) {
+		return errAborted
+	}
+	result := message{Type: msgResult, Report: &report}
+	if err != nil {
+		result.Failure = report.Error
+		if result.Failure == nil {
+			f := convert.Failure("", err)
+			result.Failure = &f
+		}
+	}
+	return side.out.send(result)
+}
+
+// childSide is the Events and the Host of a run: it tells and asks the daemon.
+type childSide struct {
+	out     *sender
+	answers chan message
+	onStage func(stage string)
+}
+
+// listen hands the daemon's answers to whoever asked, and aborts when the daemon's end closes.
+func (c *childSide) listen(ctx context.Context, lines *bufio.Reader, abort context.CancelCauseFunc) {
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			abort(errAborted)
+			return
+		}
+		m, err := parseMessage(line)
+		if err != nil {
+			abort(err)
+			return
+		}
+		select {
+		case c.answers <- m:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ask sends a question and waits for its answer.
+func (c *childSide) ask(ctx context.Context, m message) (message, error) {
+	if err := c.out.send(m); err != nil {
+		return message{}, fmt.Errorf("ask the daemon: %w", err)
+	}
+	select {
+	case a := <-c.answers:
+		if a.Type == msgDenied && a.Denied != nil {
+			return message{}, &convert.CodedError{Code: a.Denied.Code, Hint: a.Denied.Hint, Err: errors.New(a.Denied.Message)}
+		}
+		return a, nil
+	case <-ctx.Done():
+		return message{}, context.Cause(ctx)
+	}
+}
+
+// Reserve asks the daemon for space and waits for the answer.
+func (c *childSide) Reserve(ctx context.Context, needs []convert.SpaceNeed) error {
+	_, err := c.ask(ctx, message{Type: msgReserve, Needs: needs})
+	return err
+}
+
+// Place asks the daemon where the result will stand.
+func (c *childSide) Place(ctx context.Context, vmName string) (string, error) {
+	a, err := c.ask(ctx, message{Type: msgPlace, Name: vmName})
+	return a.Dir, err
+}
+
+// The events below have no one to report an error to: a daemon that does not listen any more has closed stdin too, which
+// aborts the run.
+
+// Stage tells that a stage began, ended or is left out.
+func (c *childSide) Stage(name string, index, count int, status, reason string, took time.Duration) {
+	_ = c.out.send(message{Type: msgStage, Stage: name, Index: index, Count: count, Status: status, Text: reason, Took: took})
+	if c.onStage != nil && status == stageStart {
+		c.onStage(name)
+	}
+}
+
+// Progress tells bytes done of bytes to do.
+func (c *childSide) Progress(stage string, done, total int64) {
+	_ = c.out.send(message{Type: msgProgress, Stage: stage, Done: done, Total: total})
+}
+
+// Log adds a line to the job's log.
+func (c *childSide) Log(stage, text string) {
+	_ = c.out.send(message{Type: msgLog, Stage: stage, Text: text})
+}
+
+// Warning tells what a person should know.
+func (c *childSide) Warning(w manifest.Warning) {
+	_ = c.out.send(message{Type: msgWarning, Stage: w.Stage, Warning: &w})
+}

@@ -1,0 +1,124 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"hyper2kvm/internal/queue"
+)
+
+// requestPoll is how often control/ is looked at: it is nearly always empty, and a look costs microseconds.
+const requestPoll = 100 * time.Millisecond
+
+// serveRequests answers what clients put into control/ until ctx ends.
+func (d *Daemon) serveRequests(ctx context.Context) {
+	for {
+		requests, err := d.spool.Requests(ctx)
+		if err != nil && ctx.Err() == nil {
+			d.log.Error("requests of clients cannot be read", "error", err)
+		}
+		for _, r := range requests {
+			answer, err := d.answer(ctx, r)
+			d.log.Info("request", "verb", r.Verb, "job", r.Job, "by", userName(r.UID), "answer", answer, "error", err)
+			reply := queue.Reply{OK: err == nil, Message: answer}
+			if err != nil {
+				reply.Message = err.Error()
+			}
+			if err := r.Answer(reply); err != nil {
+				d.log.Error("answer a request", "verb", r.Verb, "error", err)
+			}
+		}
+		if !pause(ctx, requestPoll) {
+			return
+		}
+	}
+}
+
+// answer does what one request asks, if its owner may.
+func (d *Daemon) answer(ctx context.Context, r queue.Request) (string, error) {
+	s := d.Settings()
+	switch r.Verb {
+	case queue.VerbCancel:
+		return d.cancel(ctx, s, r)
+	case queue.VerbRetry:
+		found, err := d.spool.Find(ctx, r.Job)
+		if err != nil {
+			return "", err
+		}
+		if err := d.trust.operator(s, r.UID, submitterOf(found)); err != nil {
+			return "", fmt.Errorf("%w: %w", queue.ErrDenied, err)
+		}
+		name, err := d.spool.Retry(ctx, found)
+		if err != nil {
+			return "", err
+		}
+		return "queued again as " + name, nil
+	case queue.VerbRelease:
+		found, err := d.spool.Find(ctx, r.Job)
+		if err != nil {
+			return "", err
+		}
+		if err := d.trust.operator(s, r.UID, submitterOf(found)); err != nil {
+			return "", fmt.Errorf("%w: %w", queue.ErrDenied, err)
+		}
+		return "released", d.inbox.Release(found.Name)
+	}
+	// What concerns everybody's jobs is for root, the daemon's user and the operators.
+	if err := d.trust.operator(s, r.UID, d.trust.self); err != nil {
+		return "", fmt.Errorf("%w: %w", queue.ErrDenied, err)
+	}
+	switch r.Verb {
+	case queue.VerbDrain:
+		d.inbox.Drain()
+		return "draining: running jobs finish, nothing more is claimed until resume or a restart", nil
+	case queue.VerbPause:
+		return "paused: running jobs go on, nothing more is claimed until resume", d.inbox.Pause("paused by " + userName(r.UID))
+	case queue.VerbResume:
+		return "resumed", d.inbox.Resume()
+	}
+	return "", fmt.Errorf("%w: unknown verb %q", queue.ErrState, r.Verb)
+}
+
+// cancel ends a running job, or takes a waiting one out of the drop zone into failed/.
+func (d *Daemon) cancel(ctx context.Context, s Settings, r queue.Request) (string, error) {
+	found, err := d.spool.Find(ctx, r.Job)
+	if err != nil {
+		return "", err
+	}
+	if err := d.trust.operator(s, r.UID, submitterOf(found)); err != nil {
+		return "", fmt.Errorf("%w: %w", queue.ErrDenied, err)
+	}
+	d.mu.Lock()
+	j := d.running[found.ID]
+	d.mu.Unlock()
+	if j != nil {
+		j.end(endCancel, "cancelled by "+userName(r.UID))
+		return "cancelling", nil
+	}
+	switch found.State {
+	case queue.Queued, queue.Waiting:
+		if err := d.inbox.Withdraw(ctx, found.Name, cancelFields("cancelled by "+userName(r.UID), found.Name)); err != nil {
+			return "", err
+		}
+		return "cancelled", nil
+	}
+	return "", fmt.Errorf("%w: %s is %s", queue.ErrState, found.Name, found.State)
+}
+
+// recall returns a running job to the queue: a config that arrived late names its file.
+func (d *Daemon) recall(id string) {
+	d.mu.Lock()
+	j := d.running[id]
+	d.mu.Unlock()
+	if j != nil {
+		j.end(endRequeue, "a manifest that names it arrived")
+	}
+}
+
+func submitterOf(j queue.Job) uint32 {
+	if j.Submitter == nil {
+		return ^uint32(0) // nobody: only root, the daemon's user and operators may
+	}
+	return *j.Submitter
+}

@@ -1,0 +1,125 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hyper2kvm/internal/queue"
+)
+
+// Options are what a Daemon is built from.
+type Options struct {
+	Settings Settings
+	Spawner  Spawner // starts the process of a job
+	Version  string
+	Clock    func() time.Time
+	Log      *slog.Logger
+	LockWait time.Duration // for orphans of a killed daemon to end
+}
+
+// Daemon runs one workflow directory.
+type Daemon struct {
+	settings atomic.Pointer[Settings]
+	spool    *queue.Spool
+	inbox    *queue.Inbox
+	space    *reservations
+	trust    trust
+	spawn    Spawner
+	version  string
+	clock    func() time.Time
+	log      *slog.Logger
+	started  time.Time
+	ends     atomic.Int64 // jobs that ended since the start, refused entries and batches among them
+	failed   atomic.Int64 // those of them that failed
+	today    finishedToday
+
+	mu      sync.Mutex
+	running map[string]*job // by id
+	stop    bool            // no claim any more
+}
+
+// New takes the workflow directory, recovers what an earlier run left and gets ready. Close gives the directory back.
+func New(ctx context.Context, o Options) (*Daemon, error) {
+	s := o.Settings.clone()
+	d := &Daemon{
+		space: newReservations(), trust: trust{self: uint32(os.Getuid())}, spawn: o.Spawner, version: o.Version,
+		clock: o.Clock, log: o.Log, started: o.Clock(), running: map[string]*job{},
+	}
+	d.settings.Store(&s)
+	spool, err := queue.Start(s.WorkflowDir, queue.StartOptions{
+		LockWait: o.LockWait, Clock: o.Clock, Log: o.Log, MaxCrashes: MaxCrashes, Location: time.Local, Ended: d.jobEnded,
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.spool = spool
+	if err := os.MkdirAll(s.OutputDir, 0o2750); err != nil {
+		return nil, errors.Join(fmt.Errorf("output directory: %w", err), spool.Close())
+	}
+	for _, r := range spool.Recovered() {
+		o.Log.Info("recovered", "job", r.ID, "entry", r.Entry, "action", r.Action, "reason", r.Reason)
+	}
+	in := &intake{settings: d.Settings, trust: d.trust, clock: o.Clock, log: o.Log}
+	d.inbox, err = spool.NewInbox(in, queue.InboxOptions{
+		Settle: s.Settle, TimedSettle: s.TimedSettle, Rescan: s.Rescan, MissingTimeout: s.MissingTimeout,
+		Recall: d.recall, Clock: o.Clock, Log: o.Log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, spool.Close())
+	}
+	return d, ctx.Err()
+}
+
+// Settings returns what holds now.
+func (d *Daemon) Settings() Settings { return *d.settings.Load() }
+
+// Reload takes new settings for jobs that start from now on. It refuses what only a restart can change.
+func (d *Daemon) Reload(s Settings) error {
+	if blocked := d.Settings().Reloadable(s); len(blocked) > 0 {
+		return fmt.Errorf("%v cannot change while the daemon runs: restart it; the old configuration stays", blocked)
+	}
+	next := s.clone()
+	d.settings.Store(&next)
+	return nil
+}
+
+// Run works until ctx ends, then stops claiming and gives running jobs stop_timeout before they go back to the queue. A second
+// cancellation, of hurry, returns them at once.
+func (d *Daemon) Run(ctx, hurry context.Context) error {
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var roles sync.WaitGroup
+	roles.Go(func() { d.heartbeat(background) })
+	roles.Go(func() { d.serveRequests(background) })
+	roles.Go(func() {
+		if err := d.inbox.Run(background); err != nil && background.Err() == nil {
+			d.log.Error("the drop zone cannot be watched", "error", err)
+		}
+	})
+	var jobs sync.WaitGroup
+	d.schedule(ctx, &jobs)
+	d.drain(&jobs, hurry)
+	cancel()
+	roles.Wait()
+	return d.writeStatus(context.WithoutCancel(ctx), stateStopped)
+}
+
+// Close gives the workflow directory back.
+func (d *Daemon) Close() error { return d.spool.Close() }
+
+// Failed returns how many jobs failed since the start.
+func (d *Daemon) Failed() int { return int(d.failed.Load()) }
+
+// jobEnded hears from the queue of every job that ended.
+func (d *Daemon) jobEnded(r queue.Record) {
+	d.ends.Add(1)
+	if r.Terminal == queue.DirFailed {
+		d.failed.Add(1)
+	}
+}

@@ -1,0 +1,137 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/machine"
+	"hyper2kvm/internal/manifest"
+	"hyper2kvm/internal/queue"
+)
+
+// intake tells the queue what its entries are. It reads headers and descriptors, never content, and changes nothing; an image
+// that it cannot make sense of is left to the job's child, which fails it by name.
+type intake struct {
+	settings func() Settings
+	trust    trust
+	clock    func() time.Time
+	log      *slog.Logger
+}
+
+// payload is what the intake found out and the job wants to know again: the manifest's answers, if there is one.
+type payload struct {
+	Draft *manifest.Draft // nil for a lone disk, folder or package
+}
+
+// The endings by which an entry is told apart before anything is opened. Content decides what an image is; the ending decides
+// only whether a file means to be a job at all.
+var (
+	manifestEndings = []string{".yaml", ".yml", ".json"}
+	diskEndings     = []string{
+		".vmdk", ".vhd", ".vhdx", ".avhdx", ".avhd", ".vdi", ".qcow2", ".qcow", ".raw", ".img", ".ami", ".bin",
+	}
+	// companionEndings belong to a VM but are never a job: they travel with what names them, or stay.
+	companionEndings = []string{
+		".mf", ".cert", ".nvram", ".vmxf", ".vmsd", ".vmsn", ".vmss", ".vmem", ".log", ".lck", ".vswp", ".mrt", ".rct", ".sha256", ".md5", ".sha1",
+	}
+)
+
+// extentName matches the names that VMware gives to the data files of a descriptor; the group is the descriptor's stem.
+var extentName = regexp.MustCompile(`(?i)^(.+?)(?:-\d{6})?-(?:flat|delta|sesparse|ctk|rdm|rdmp|[sf]\d{3})\.vmdk$`)
+
+// secondDisk matches the names that VMware and Hyper-V give to the further disks of a VM; the group is the first disk's stem.
+var secondDisk = regexp.MustCompile(`^(.+)_\d{1,2}$`)
+
+// Examine says what an entry is.
+func (in *intake) Examine(ctx context.Context, e queue.Entry) (queue.Need, error) {
+	if e.Dir {
+		return in.folder(ctx, e)
+	}
+	ending := strings.ToLower(filepath.Ext(e.Name))
+	switch {
+	case oneOf(manifestEndings, ending):
+		return in.manifest(ctx, e)
+	case ending == ".ova":
+		return in.ova(e)
+	case ending == ".ovf":
+		return in.ovf(e)
+	case ending == ".vmx":
+		return in.vmx(ctx, e)
+	case oneOf(companionEndings, ending):
+		return queue.Need{Ignore: "a companion of a disk, not a disk: it travels with the OVF, VMX or manifest that names it"}, nil
+	case oneOf(diskEndings, ending):
+		return in.disk(ctx, e)
+	}
+	return in.stranger(e)
+}
+
+// disk examines an image: which extents and parents it needs, whether it is whole, and whether it is one that waits for another.
+func (in *intake) disk(ctx context.Context, e queue.Entry) (queue.Need, error) {
+	need := queue.Need{Kind: "disk"}
+	if m := extentName.FindStringSubmatch(e.Name); m != nil {
+		need.Hold = fmt.Sprintf("an extent of %s.vmdk: it waits for the descriptor that names it", m[1])
+		return need, nil
+	}
+	ending := filepath.Ext(e.Name)
+	if m := secondDisk.FindStringSubmatch(strings.TrimSuffix(e.Name, ending)); m != nil && in.beside(e, m[1]+ending) {
+		need.Hold = fmt.Sprintf("looks like a further disk of %s: put both into one folder or manifest, or release it to run alone", m[1]+ending)
+		return need, nil
+	}
+	if in.settings().Mode == ModeManifest {
+		need.Hold = "mode is manifest: it waits for a manifest that names it, or for its release"
+		return need, nil
+	}
+	refs, err := in.references(ctx, e.Path)
+	if err != nil {
+		return in.unready(e, need, err), nil
+	}
+	need.Members = refs
+	return need, nil
+}
+
+// stranger is a file whose ending says nothing: a job only if its content is an image that can be told from noise.
+func (in *intake) stranger(e queue.Entry) (queue.Need, error) {
+	if format := in.signature(e.Path); format != "" {
+		return queue.Need{Kind: "disk"}, nil
+	}
+	return queue.Need{Ignore: "neither its name nor its content is that of a disk image, an OVF package or a manifest; rename a raw disk to end in .img or .raw"}, nil
+}
+
+// beside reports whether the drop zone holds another entry of that name.
+func (in *intake) beside(e queue.Entry, name string) bool {
+	if name == e.Name {
+		return false
+	}
+	_, err := os.Lstat(filepath.Join(filepath.Dir(e.Path), name))
+	return err == nil
+}
+
+// unready turns the failure to open an image into a wait, where time may cure it, and into a job that fails by name, where it
+// will not: the child finds the same and says it with a code.
+func (in *intake) unready(e queue.Entry, need queue.Need, err error) queue.Need {
+	if !isTruncated(err) {
+		in.log.Debug("examine", "entry", e.Name, "error", err)
+		return need
+	}
+	until := time.Unix(0, e.Identity.MtimeNS).Add(in.settings().TruncatedGrace)
+	if in.clock().Before(until) {
+		need.Wait = "incomplete: " + err.Error()
+	}
+	return need
+}
+
+// isTruncated reports whether an image ends before what it says of itself: time may bring the rest.
+func isTruncated(err error) bool {
+	return errors.Is(err, disk.ErrTruncated) || errors.Is(err, machine.ErrTruncated)
+}
+
+func oneOf(list []string, s string) bool { return slices.Contains(list, s) }

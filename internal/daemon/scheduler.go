@@ -1,0 +1,108 @@
+package daemon
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// schedule claims what is ready while a worker is free, until ctx ends. Jobs run on in the background, counted by jobs.
+func (d *Daemon) schedule(ctx context.Context, jobs *sync.WaitGroup) {
+	slots := &slots{limit: func() int { return max(d.Settings().Workers, 1) }, freed: make(chan struct{}, 1)}
+	for ctx.Err() == nil {
+		if err := slots.take(ctx); err != nil {
+			return
+		}
+		claim, err := d.inbox.Next(ctx)
+		if err != nil {
+			slots.give()
+			if ctx.Err() == nil {
+				d.log.Error("nothing more can be claimed", "error", err)
+			}
+			return
+		}
+		jobs.Go(func() {
+			defer slots.give()
+			d.run(claim)
+		})
+	}
+}
+
+// drain waits for the running jobs; after stop_timeout, or when hurry ends, it returns them to the queue.
+func (d *Daemon) drain(jobs *sync.WaitGroup, hurry context.Context) {
+	d.mu.Lock()
+	d.stop = true
+	d.mu.Unlock()
+	done := make(chan struct{})
+	go func() { jobs.Wait(); close(done) }()
+	timeout := time.NewTimer(d.Settings().StopTimeout)
+	defer timeout.Stop()
+	select {
+	case <-done:
+		return
+	case <-timeout.C:
+		d.log.Info("stop_timeout is over: running jobs go back to the queue")
+	case <-hurry.Done():
+		d.log.Info("stopping now: running jobs go back to the queue")
+	}
+	d.mu.Lock()
+	for _, j := range d.running {
+		j.end(endRequeue, "the daemon stopped")
+	}
+	d.mu.Unlock()
+	<-done
+}
+
+// slots counts running jobs against a limit that a reload may change.
+type slots struct {
+	mu    sync.Mutex
+	used  int
+	limit func() int
+	freed chan struct{}
+}
+
+// slotPoll is how often a waiting scheduler looks whether a reload raised the limit.
+const slotPoll = time.Second
+
+func (s *slots) take(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		if s.used < s.limit() {
+			s.used++
+			s.mu.Unlock()
+			return nil
+		}
+		s.mu.Unlock()
+		t := time.NewTimer(slotPoll)
+		select {
+		case <-s.freed:
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		}
+		t.Stop()
+	}
+}
+
+func (s *slots) give() {
+	s.mu.Lock()
+	s.used--
+	s.mu.Unlock()
+	select {
+	case s.freed <- struct{}{}:
+	default:
+	}
+}
+
+// pause waits for d, or returns false when ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

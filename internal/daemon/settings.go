@@ -1,0 +1,56 @@
+package daemon
+
+import (
+	"slices"
+	"time"
+
+	"hyper2kvm/internal/manifest"
+)
+
+// Settings is what the daemon is told to do. A reload makes a new one; nothing changes one in place.
+type Settings struct {
+	Mode           string // disk or manifest
+	WorkflowDir    string // absolute; only a restart changes it
+	OutputDir      string // absolute
+	Workers        int    // jobs that run at once, at least 1
+	Defaults       manifest.Defaults
+	ImportRoots    []string // absolute directories whose files manifests of anybody may name
+	OutputRoots    []string // absolute directories where manifests of anybody may put results, beside OutputDir
+	Operators      []string // user names that may cancel, retry and release jobs of others
+	Settle         time.Duration
+	TimedSettle    time.Duration // where writers cannot be seen
+	MissingTimeout time.Duration // how long an entry waits for a file that it names
+	TruncatedGrace time.Duration // how long an image that ends early waits for the rest
+	Rescan         time.Duration // an unconditional look at the drop zone
+	StallTimeout   time.Duration // without any sign of life from a child
+	StopTimeout    time.Duration // for running jobs after SIGTERM
+	KillAfter      time.Duration // between SIGTERM and SIGKILL of a child
+}
+
+// ModeManifest leaves lone disks for manifests to name; ModeDisk converts them.
+const (
+	ModeDisk     = "disk"
+	ModeManifest = "manifest"
+)
+
+// MaxCrashes is how often a job may kill its child, or the daemon, before it fails: twice may be an accident of the host.
+const MaxCrashes = 3
+
+// Reloadable says which fields differ between the running settings and new ones although only a restart can change them.
+func (s Settings) Reloadable(next Settings) (blocked []string) {
+	if s.WorkflowDir != next.WorkflowDir {
+		blocked = append(blocked, "workflow_dir")
+	}
+	if s.Mode != next.Mode {
+		blocked = append(blocked, "mode")
+	}
+	return blocked
+}
+
+// clone returns a copy that shares nothing with s.
+func (s Settings) clone() Settings {
+	s.ImportRoots = slices.Clone(s.ImportRoots)
+	s.OutputRoots = slices.Clone(s.OutputRoots)
+	s.Operators = slices.Clone(s.Operators)
+	return s
+}
