@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"hyper2kvm/internal/queue"
+)
+
+func newCancel(con *console) *cobra.Command {
+	return &cobra.Command{
+		Use:   "cancel JOB...",
+		Short: "End running jobs, or take queued ones out of the queue; the sources stay in failed/",
+		Example: `  hyperctl workflow cancel web01
+  hyperctl workflow cancel $(hyperctl workflow list --state running -o name)`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: con.completeJobs(queue.Running, queue.Queued, queue.Waiting),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runOnJobs(cmd.Context(), con, queue.VerbCancel, args)
+		},
+	}
+}
+
+// runOnJobs sends one request about each job.
+func runOnJobs(ctx context.Context, con *console, verb string, keys []string) error {
+	s, err := con.steer()
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		j, err := s.sp.Find(ctx, key)
+		if err != nil {
+			s.keep(verb, key, "", "", err)
+			continue
+		}
+		if err := s.needDaemon(); err != nil {
+			return err
+		}
+		answer, err := s.ask(ctx, verb, jobKey(j))
+		s.keep(verb, key, j.Name, answer, err)
+	}
+	return s.finish()
+}

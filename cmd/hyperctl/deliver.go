@@ -1,0 +1,47 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+
+	"hyper2kvm/internal/queue"
+)
+
+// deliver copies a parcel into the drop zone, where it appears complete and at once.
+func (c *console) deliver(ctx context.Context, sp *queue.Spool, p parcel, name string) (submitted, error) {
+	entry := p.entryName(name, c.now())
+	var sources []queue.Source
+	if p.doc != nil {
+		doc := queue.Source{Name: entry, Content: bytes.NewReader(p.doc.content)}
+		if len(p.paths) > 0 { // in a folder, the manifest keeps the name that it has
+			doc.Name = "manifest" + p.doc.extension()
+			if p.doc.path != "-" {
+				doc.Name = filepath.Base(p.doc.path)
+			}
+		}
+		sources = append(sources, doc)
+	}
+	for _, path := range p.paths {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return submitted{}, err
+		}
+		src := queue.Source{Path: abs}
+		if len(p.paths) == 1 && p.doc == nil && !isDir(abs) {
+			src.Name = entry
+		}
+		sources = append(sources, src)
+	}
+	m := c.newMeter("copy")
+	defer m.done()
+	ref, err := sp.Submit(ctx, sources, queue.SubmitOptions{Name: entry, Progress: m.update})
+	if errors.Is(err, fs.ErrPermission) {
+		f := *explainError(err)
+		f.why = "this user may not write to " + filepath.Join(sp.Dir(), queue.DirQueued)
+		return submitted{}, &f
+	}
+	return submitted{Name: ref.Name, Path: filepath.Join(sp.Dir(), queue.DirQueued, ref.Name), From: p.name(), ref: ref}, err
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/disk/formats"
+	"hyper2kvm/internal/manifest"
+)
+
+func newImage(con *console) *cobra.Command {
+	return newGroup("image", "Look at, convert and compare disk images without a queue",
+		newImageInfo(con), newImageConvert(con), newImageCompare(con))
+}
+
+// openImage opens an image that the user named. A link that the user names is followed, those that an image names are not.
+func openImage(ctx context.Context, path, format string) (disk.Image, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, imageFailure(path, err)
+	}
+	img, err := formats.OpenPath(ctx, real, formats.OpenOptions{Format: format})
+	if err != nil {
+		return nil, imageFailure(path, err)
+	}
+	return img, nil
+}
+
+// imageCodes maps the kinds of errors of the engine to the codes that explain knows.
+var imageCodes = []struct {
+	kind error
+	code string
+}{
+	{disk.ErrTruncated, manifest.CodeSourceTruncated},
+	{disk.ErrEncrypted, manifest.CodeImageEncrypted},
+	{disk.ErrCorrupt, manifest.CodeImageCorrupt},
+	{disk.ErrUnsupported, manifest.CodeImageUnsupported},
+	{disk.ErrOutside, manifest.CodeImageOutside},
+	{disk.ErrLimit, manifest.CodeImageLimit},
+	{disk.ErrFormat, manifest.CodeSourceMismatch},
+}
+
+// imageFailure says which image an error is about, and what can be done.
+func imageFailure(path string, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	f := *explainError(err)
+	f.what, f.why, f.err = "cannot read "+path, err.Error(), err
+	for _, c := range imageCodes {
+		if errors.Is(err, c.kind) {
+			f.code = c.code
+			break
+		}
+	}
+	if ext := strings.ToLower(filepath.Ext(path)); ext == ".ova" || ext == ".ovf" || ext == ".vmx" {
+		f.try = "hyperctl manifest submit " + quoteArg(path) + " --wait: this describes a whole VM, and the daemon converts it with all its disks"
+	}
+	return &f
+}
+
+// readable are the names of the formats that can be read, for --source-format.
+func readable() []string {
+	var names []string
+	for _, f := range formats.Formats() {
+		if f.Read {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// sourceFormat adds --source-format to a command.
+func sourceFormat(cmd *cobra.Command, value *string) {
+	names := readable()
+	cmd.Flags().Var(enum{value, names}, "source-format", "take the source for this format; without it the content decides")
+	complete(cmd, "source-format", names)
+}

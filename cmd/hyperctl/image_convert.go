@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"hyper2kvm/internal/atomicfile"
+	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/disk/formats"
+	"hyper2kvm/internal/manifest"
+)
+
+// convertOptions say what `image convert` writes.
+type convertOptions struct {
+	source, target string
+	sourceFormat   string
+	format         string
+	compress       bool
+	compression    string
+	level          int
+	verify         bool
+}
+
+func newImageConvert(con *console) *cobra.Command {
+	var o convertOptions
+	cmd := &cobra.Command{
+		Use:   "convert SRC DST",
+		Short: "Convert one image, its whole chain included, without a queue and without touching the guest",
+		Long: `Convert one image, its whole chain included, without a queue and without touching the guest.
+
+The source is never written and DST is never overwritten: it appears under its name when it is complete. Without
+--output-format the extension of DST decides, and qcow2 where it says nothing. The guest is not repaired: for a VM that has to
+boot on KVM use hyperctl manifest submit.`,
+		Example: `  hyperctl image convert web01.vmdk web01.qcow2 --verify
+  hyperctl image convert web01.vhdx web01.qcow2 --compress --compression zstd --level 3`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.source, o.target = args[0], args[1]
+			o.compress = o.compress || cmd.Flags().Changed("compression") || cmd.Flags().Changed("level")
+			return runImageConvert(cmd.Context(), con, o)
+		},
+	}
+	f := cmd.Flags()
+	f.Var(enum{&o.format, writable()}, "output-format", "format of DST")
+	f.BoolVar(&o.compress, "compress", false, "compress the content (qcow2)")
+	o.compression = manifest.CompressionZlib
+	f.Var(enum{&o.compression, []string{manifest.CompressionZlib, manifest.CompressionZstd}}, "compression", "how to compress; implies --compress")
+	f.IntVar(&o.level, "level", 0, "how hard to compress, 1 to 9 for zlib, 1 to 19 for zstd; implies --compress; 0 is the default")
+	f.BoolVar(&o.verify, "verify", false, "read DST back and prove that it holds what SRC holds")
+	sourceFormat(cmd, &o.sourceFormat)
+	complete(cmd, "output-format", writable())
+	return cmd
+}
+
+// writable are the names of the formats that can be written.
+func writable() []string {
+	var names []string
+	for _, f := range formats.Formats() {
+		if f.Write {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// settle fills what follows from the rest, and refuses what does not fit together.
+func (o *convertOptions) settle() error {
+	if o.format == "" {
+		o.format = formatOf(o.target)
+	}
+	var target formats.Format
+	for _, f := range formats.Formats() {
+		if f.Name == o.format && f.Write {
+			target = f
+		}
+	}
+	top := map[string]int{manifest.CompressionZlib: 9, manifest.CompressionZstd: 19}[o.compression]
+	switch {
+	case target.Name == "":
+		return &failure{exit: exitUsage, what: fmt.Sprintf("format %s is not written", o.format),
+			why: "these are: " + strings.Join(writable(), ", "), try: "give --output-format"}
+	case !o.compress:
+		o.compression, o.level = "", 0
+	case !slices.Contains(target.Compression, o.compression):
+		return usagef("format %s has no compression %s", target.Name, o.compression)
+	case o.level < 0 || o.level > top:
+		return usagef("--level %d: must be 1 to %d for %s", o.level, top, o.compression)
+	}
+	return nil
+}
+
+// formatOf is the format that an extension stands for.
+func formatOf(path string) string {
+	ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), "."))
+	for _, f := range formats.Formats() {
+		if ext != "" && slices.Contains(f.Extensions, ext) {
+			return f.Name
+		}
+	}
+	return manifest.FormatQcow2
+}
+
+// convertDoc is the result of a conversion in JSON and YAML. Sizes are in bytes.
+type convertDoc struct {
+	Source      string  `json:"source"`
+	Output      string  `json:"output"`
+	Format      string  `json:"format"`
+	VirtualSize int64   `json:"virtual_size"`
+	ReadBytes   int64   `json:"read_bytes"`
+	OutputBytes int64   `json:"output_bytes"`
+	Seconds     float64 `json:"seconds"`
+	Digest      string  `json:"content_digest,omitempty"`
+	Verified    bool    `json:"verified"`
+}
+
+func runImageConvert(ctx context.Context, con *console, o convertOptions) error {
+	if err := o.settle(); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(o.target); err == nil {
+		return targetExists(o.target, nil)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	start := con.now()
+	img, err := openImage(ctx, o.source, o.sourceFormat)
+	if err != nil {
+		return err
+	}
+	defer img.Close()
+	doc, err := o.convert(ctx, con, img)
+	if err != nil {
+		return err
+	}
+	doc.Seconds = con.now().Sub(start).Round(time.Millisecond).Seconds()
+	return con.printOne(doc, doc.Output, func(w io.Writer) {
+		if con.opts.quiet {
+			return
+		}
+		fmt.Fprintf(w, "%s: %s, %s of %s content in %s", clean(doc.Output), doc.Format, bytesText(doc.OutputBytes), bytesText(doc.VirtualSize),
+			spanText(con.now().Sub(start)))
+		if doc.Verified {
+			fmt.Fprintf(w, ", verified, content digest %s", doc.Digest)
+		}
+		fmt.Fprintln(w)
+	})
+}
+
+func targetExists(path string, err error) error {
+	return &failure{exit: exitConflict, code: manifest.CodeOutputExists, what: path + " exists already",
+		why: "nothing is ever overwritten", try: "choose another name, or move it away", err: err}
+}
+
+// convert writes img beside the target under a name of its own, proves it, and gives it its name.
+func (o convertOptions) convert(ctx context.Context, con *console, img disk.Image) (doc convertDoc, err error) {
+	dir := filepath.Dir(o.target)
+	tmp := filepath.Join(dir, ".hyperctl-"+rand.Text()+".partial")
+	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666) // the umask decides, as for every file a user makes
+	if err != nil {
+		return doc, outputFailure(o.target, err)
+	}
+	defer func() {
+		f.Close()
+		if err == nil {
+			return
+		}
+		if rerr := os.Remove(tmp); rerr != nil {
+			con.note("%s stays behind: %s", tmp, rerr)
+		}
+	}()
+	w, err := formats.Create(o.format, f, img.Size(), formats.CreateOptions{Compression: o.compression, Level: o.level})
+	if err != nil {
+		return doc, outputFailure(o.target, err)
+	}
+	copied, err := o.copy(ctx, con, w, img)
+	if err != nil {
+		return doc, err
+	}
+	doc = convertDoc{Source: o.source, Output: o.target, Format: o.format, VirtualSize: img.Size(), ReadBytes: copied.DataBytes}
+	if o.verify {
+		if err = o.prove(ctx, con, tmp, copied.Digest); err != nil {
+			return doc, err
+		}
+		doc.Verified, doc.Digest = true, copied.Digest.String()
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return doc, err
+	}
+	doc.OutputBytes = st.Size()
+	if err = atomicfile.RenameNoReplace(tmp, o.target); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			err = targetExists(o.target, err)
+		}
+		return doc, err
+	}
+	return doc, atomicfile.SyncDir(dir)
+}
+
+func (o convertOptions) copy(ctx context.Context, con *console, w disk.Writer, img disk.Image) (disk.Result, error) {
+	p := con.newMeter("convert")
+	defer p.done()
+	res, err := disk.Copy(ctx, w, img, disk.Options{Digest: o.verify, Progress: p.update})
+	if err != nil {
+		return res, convertFailure(o, err)
+	}
+	return res, nil
+}
+
+// prove reads the output back and holds its content against the source's.
+func (o convertOptions) prove(ctx context.Context, con *console, tmp string, want disk.Digest) error {
+	img, err := formats.OpenPath(ctx, tmp, formats.OpenOptions{Format: o.format})
+	if err != nil {
+		return &failure{exit: exitError, code: manifest.CodeOutputProof, what: "the output cannot be opened again", why: err.Error(), err: err}
+	}
+	defer img.Close()
+	p := con.newMeter("verify")
+	defer p.done()
+	got, err := disk.DigestOf(ctx, img, disk.Options{Progress: p.update})
+	switch {
+	case err != nil:
+		return convertFailure(o, err)
+	case got != want:
+		return &failure{exit: exitError, code: manifest.CodeOutputProof, what: "the output does not hold what the source holds",
+			why: fmt.Sprintf("its content digest is %s, the source's %s; the output was removed", got, want)}
+	}
+	return nil
+}
+
+// convertFailure says what was being converted.
+func convertFailure(o convertOptions, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	f := *explainError(err)
+	f.what, f.why, f.err = fmt.Sprintf("converting %s to %s stopped", o.source, o.target), err.Error(), err
+	for _, c := range imageCodes {
+		if errors.Is(err, c.kind) {
+			f.code = c.code
+			break
+		}
+	}
+	return &f
+}
+
+// outputFailure is an error in making the output.
+func outputFailure(path string, err error) error {
+	f := *explainError(err)
+	f.what, f.why, f.err = "cannot write "+path, err.Error(), err
+	if errors.Is(err, fs.ErrNotExist) {
+		f.try = "mkdir -p " + quoteArg(filepath.Dir(path))
+	}
+	return &f
+}

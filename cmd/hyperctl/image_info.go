@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/disk/formats"
+)
+
+func newImageInfo(con *console) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "info FILE...",
+		Short: "Tell what an image is: format, sizes, the files and parents that belong to it",
+		Example: `  hyperctl image info web01.vmdk
+  hyperctl image info *.vhdx -o json`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runImageInfo(cmd.Context(), con, args, format) },
+	}
+	sourceFormat(cmd, &format)
+	return cmd
+}
+
+// imageDoc is an image in JSON and YAML. Sizes are in bytes.
+type imageDoc struct {
+	File        string     `json:"file"`
+	Format      string     `json:"format"`
+	Variant     string     `json:"variant,omitempty"`
+	Creator     string     `json:"creator,omitempty"`
+	VirtualSize int64      `json:"virtual_size"`
+	Allocated   int64      `json:"allocated"` // content that is not known to be zero
+	ClusterSize int64      `json:"cluster_size,omitempty"`
+	Compressed  bool       `json:"compressed,omitempty"`
+	Files       []string   `json:"files"`
+	Chain       []layerDoc `json:"chain,omitempty"` // all layers, the top first, when there is more than one
+	Notes       []string   `json:"notes,omitempty"`
+}
+
+// layerDoc is one layer of a chain.
+type layerDoc struct {
+	Format      string   `json:"format"`
+	Variant     string   `json:"variant,omitempty"`
+	Files       []string `json:"files"`
+	Parent      string   `json:"parent,omitempty"`
+	VirtualSize int64    `json:"virtual_size"`
+	Notes       []string `json:"notes,omitempty"`
+}
+
+func runImageInfo(ctx context.Context, con *console, paths []string, format string) error {
+	var docs []imageDoc
+	for _, path := range paths {
+		d, err := lookAt(ctx, path, format)
+		if err != nil {
+			return err
+		}
+		docs = append(docs, d)
+	}
+	if len(docs) == 1 {
+		return con.printOne(docs[0], docs[0].Format, func(w io.Writer) { writeImage(w, con.style, docs[0]) })
+	}
+	return printAll(con, imageView(), all(docs))
+}
+
+// lookAt opens an image and reads its map, but none of its content.
+func lookAt(ctx context.Context, path, format string) (imageDoc, error) {
+	img, err := openImage(ctx, path, format)
+	if err != nil {
+		return imageDoc{}, err
+	}
+	defer img.Close()
+	d := imageDoc{File: path, VirtualSize: img.Size(), Files: []string{}}
+	if d.Allocated, err = disk.Allocated(ctx, img); err != nil {
+		return imageDoc{}, imageFailure(path, err)
+	}
+	layers := formats.Describe(img)
+	for i, l := range layers {
+		if i == 0 {
+			d.Format, d.Variant, d.Creator, d.ClusterSize, d.Compressed = l.Format, l.Variant, l.Creator, l.ClusterSize, l.Compressed
+			d.Notes = l.Notes
+		}
+		d.Files = append(d.Files, l.Files...)
+		if len(layers) > 1 {
+			files := l.Files
+			if files == nil {
+				files = []string{}
+			}
+			d.Chain = append(d.Chain, layerDoc{l.Format, l.Variant, files, l.Parent, l.Size, l.Notes})
+		}
+	}
+	if len(d.Files) == 0 {
+		d.Files = []string{filepath.Base(path)}
+	}
+	return d, nil
+}
+
+func imageView() view[imageDoc] {
+	col := func(f func(imageDoc) string) func(imageDoc) (string, string) {
+		return func(d imageDoc) (string, string) { return f(d), "" }
+	}
+	return view[imageDoc]{
+		name: func(d imageDoc) string { return d.Format },
+		doc:  func(d imageDoc) any { return d },
+		columns: []column[imageDoc]{
+			{title: "FILE", cell: col(func(d imageDoc) string { return clean(d.File) })},
+			{title: "FORMAT", cell: col(func(d imageDoc) string { return clean(d.Format) })},
+			{title: "VARIANT", cell: col(func(d imageDoc) string { return clean(d.Variant) })},
+			{title: "SIZE", right: true, cell: col(func(d imageDoc) string { return bytesText(d.VirtualSize) })},
+			{title: "ALLOCATED", right: true, cell: col(func(d imageDoc) string { return bytesText(d.Allocated) })},
+			{title: "LAYERS", right: true, cell: col(func(d imageDoc) string { return fmt.Sprint(max(1, len(d.Chain))) })},
+			{title: "NOTES", wide: true, cell: col(func(d imageDoc) string { return cleanLine(strings.Join(d.Notes, "; ")) })},
+		},
+	}
+}
+
+func writeImage(w io.Writer, s style, d imageDoc) {
+	row := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(w, "%-10s %s\n", name, cleanLine(value))
+		}
+	}
+	fmt.Fprintf(w, "%-10s %s\n", "File", s.paint(bold, clean(d.File)))
+	row("Format", strings.TrimSpace(d.Format+" "+d.Variant))
+	row("Made by", d.Creator)
+	row("Size", fmt.Sprintf("%s (%d bytes)", bytesText(d.VirtualSize), d.VirtualSize))
+	row("Allocated", fmt.Sprintf("%s (%d bytes)", bytesText(d.Allocated), d.Allocated))
+	if d.ClusterSize > 0 {
+		row("Clusters", bytesText(d.ClusterSize))
+	}
+	if d.Compressed {
+		row("Compressed", "yes")
+	}
+	for i, f := range d.Files {
+		if i == maxFilesShown {
+			row("", fmt.Sprintf("and %s more", count(len(d.Files)-i, "file", "files")))
+			break
+		}
+		row(map[bool]string{true: "Files"}[i == 0], f)
+	}
+	for i, l := range d.Chain {
+		text := fmt.Sprintf("%d. %s %s", i+1, strings.TrimSpace(l.Format+" "+l.Variant), strings.Join(l.Files, ", "))
+		if l.Parent != "" {
+			text += ", on " + l.Parent
+		}
+		row(map[bool]string{true: "Chain"}[i == 0], text)
+	}
+	for _, n := range d.Notes {
+		row("Note", n)
+	}
+	for i, l := range d.Chain {
+		for _, n := range l.Notes {
+			if i > 0 {
+				row("Note", fmt.Sprintf("layer %d: %s", i+1, n))
+			}
+		}
+	}
+}
+
+// maxFilesShown keeps a disk of many VMDK extents on one screen; JSON has them all.
+const maxFilesShown = 40

@@ -1,0 +1,57 @@
+// Command hyperctl is the client of the workflow directory: it submits disks and manifests, shows, follows and steers jobs,
+// and converts and compares images without a queue. It never speaks to the daemon: both read and write one directory.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, newConsole(os.Stdin, os.Stdout, os.Stderr, os.Getenv, time.Now), os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run executes one command line and returns the exit code. Nothing below it ends the program.
+func run(ctx context.Context, con *console, args []string) int {
+	started := false
+	root := newRoot(con, func() { started = true })
+	root.SetArgs(Normalize(root, args))
+	root.SetIn(con.in)
+	root.SetOut(con.out)
+	root.SetErr(con.err)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = &failure{exit: exitInterrupted, what: "interrupted", err: err}
+	}
+	if !started {
+		err = usageFailure(cmd, args, err)
+	}
+	f := explainError(err)
+	con.printFailure(f)
+	return f.exit
+}
+
+// usageFailure is what cobra found wrong with the command line before a command began to run.
+func usageFailure(cmd *cobra.Command, args []string, err error) error {
+	var f *failure
+	if errors.As(err, &f) {
+		return err
+	}
+	f = &failure{exit: exitUsage, what: cleanLine(err.Error()), try: cmd.CommandPath() + " --help"}
+	if hint := misplaced(cmd.Root(), args); hint != "" {
+		f.why, f.try = hint, ""
+	}
+	return f
+}

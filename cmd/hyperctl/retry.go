@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"hyper2kvm/internal/queue"
+)
+
+func newRetry(con *console) *cobra.Command {
+	var failed bool
+	cmd := &cobra.Command{
+		Use:   "retry JOB...",
+		Short: "Put failed jobs back into the queue; they start from the beginning",
+		Example: `  hyperctl workflow retry web01
+  hyperctl workflow retry --failed          every failed job, of every day`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if failed == (len(args) > 0) {
+				return usagef("name the jobs, or give --failed for all that failed")
+			}
+			return nil
+		},
+		ValidArgsFunction: con.completeJobs(queue.Failed),
+		RunE:              func(cmd *cobra.Command, args []string) error { return runRetry(cmd.Context(), con, args, failed) },
+	}
+	cmd.Flags().BoolVar(&failed, "failed", false, "all failed jobs")
+	return cmd
+}
+
+func runRetry(ctx context.Context, con *console, keys []string, failed bool) error {
+	s, err := con.steer()
+	if err != nil {
+		return err
+	}
+	if failed {
+		for j, err := range s.sp.Jobs(ctx, queue.Filter{States: []queue.State{queue.Failed}, All: true}) {
+			if err != nil {
+				return err
+			}
+			keys = append(keys, jobKey(j))
+		}
+		if len(keys) == 0 {
+			con.note("no job failed")
+		}
+	}
+	for _, key := range keys {
+		j, err := s.sp.Find(ctx, key)
+		if err != nil {
+			s.keep(queue.VerbRetry, key, "", "", err)
+			continue
+		}
+		answer, err := s.retry(ctx, j)
+		s.keep(queue.VerbRetry, key, j.Name, answer, err)
+	}
+	return s.finish()
+}
+
+// retry asks the daemon; while it is away, the job goes back into the queue and waits for it there.
+func (s *steering) retry(ctx context.Context, j queue.Job) (string, error) {
+	if s.live == queue.LiveRunning {
+		return s.ask(ctx, queue.VerbRetry, jobKey(j))
+	}
+	name, err := s.sp.Retry(ctx, j)
+	if err != nil {
+		return "", err
+	}
+	return "queued again as " + name + "; it waits until the daemon runs", nil
+}

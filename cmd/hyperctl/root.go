@@ -1,0 +1,100 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+const rootLong = `hyperctl turns VMware and Hyper-V disks into VMs that boot on KVM: it hands them to the daemon hyper2kvmd through the
+workflow directory, shows and follows what becomes of them, and converts single images without a queue.
+
+Flags may be written with one dash or two: -op status, -file vm.yaml and --op status, --file vm.yaml are the same.
+
+Every flag that all commands have is also an environment variable (HYPERCTL_WORKFLOW_DIR, HYPERCTL_OUTPUT, ...) and a line of
+~/.config/hyperctl/config.yaml. Colours follow NO_COLOR and CLICOLOR_FORCE.
+
+`
+
+const rootExample = `  hyperctl workflow status                        does the daemon run, and what does it do
+  hyperctl manifest submit web01.vmdk --wait      convert a disk and wait for it
+  hyperctl manifest validate -file web01.yaml     is the manifest right
+  hyperctl workflow -op list -o json              all jobs, for a program
+  hyperctl image info web01.vmdk                  what is this file
+  hyperctl explain H2K-SRC-004                    what does this error mean`
+
+func newRoot(con *console, started func()) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:           "hyperctl",
+		Short:         "Convert VMware and Hyper-V disks into VMs that boot on KVM",
+		Long:          rootLong + exitHelp,
+		Example:       rootExample,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          unknownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := con.readSettings(cmd.Flags()); err != nil {
+				return err
+			}
+			started()
+			return nil
+		},
+	}
+	o := &con.opts
+	f := cmd.PersistentFlags()
+	f.SortFlags, cmd.Flags().SortFlags = false, false
+	f.VarP(enum{(*string)(&o.output), outputModes}, "output", "o", "form of the output")
+	f.StringSliceVar(&o.fields, "json", nil, "print JSON with only these `fields`, separated by commas")
+	f.BoolVar(&o.noHeaders, "no-headers", false, "tables without their first line")
+	f.Var(enum{(*string)(&o.color), colorModes}, "color", "colours")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "print the causes of an error too")
+	f.StringVarP(&o.workflowDir, "workflow-dir", "d", "", "the workflow `directory`")
+	f.StringVar(&o.daemonConfig, "daemon-config", defaultDaemonConfig, "the daemon's configuration `file`, asked for the workflow directory")
+	complete(cmd, "output", outputModes)
+	complete(cmd, "color", colorModes)
+	cmd.AddCommand(
+		newWorkflow(con),
+		newManifest(con),
+		newImage(con),
+		newExplain(con),
+		newVersion(con),
+	)
+	return cmd
+}
+
+// complete makes the shell offer the words of an enum.
+func complete(cmd *cobra.Command, flag string, words []string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return words, cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic(err) // the flag is not there: a mistake in this program
+	}
+}
+
+// newGroup is a command that only holds others: alone it prints its help.
+func newGroup(use, short string, subs ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: unknownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(subs...)
+	return cmd
+}
+
+// unknownCommand refuses the words that a group of commands does not know.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	f := usagef("unknown command %q for %q", args[0], cmd.CommandPath())
+	if cmd.SuggestionsMinimumDistance == 0 {
+		cmd.SuggestionsMinimumDistance = 2
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		f.try = cmd.CommandPath() + " " + near[0]
+	} else {
+		f.try = cmd.CommandPath() + " --help"
+	}
+	return f
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"hyper2kvm/internal/queue"
+)
+
+// answerDoc is one answered request in JSON and YAML.
+type answerDoc struct {
+	Verb   string `json:"verb"`
+	Job    string `json:"job,omitempty"` // id, or the name of an entry that has none yet
+	Name   string `json:"name,omitempty"`
+	Answer string `json:"answer,omitempty"`
+	Error  string `json:"error,omitempty"`
+	Code   int    `json:"exit"`
+}
+
+// steering gathers the answers to the requests of one command.
+type steering struct {
+	con     *console
+	sp      *queue.Spool
+	live    queue.Liveness
+	status  queue.Status
+	answers []answerDoc
+	first   error // of the requests that were refused
+}
+
+// steer opens the workflow directory for requests.
+func (c *console) steer() (*steering, error) {
+	sp, err := c.openSpool()
+	if err != nil {
+		return nil, err
+	}
+	st, live, err := sp.Status()
+	if err != nil {
+		return nil, err
+	}
+	return &steering{con: c, sp: sp, live: live, status: st}, nil
+}
+
+// needDaemon is the error where only a running daemon can do what is asked; nil when it runs.
+func (s *steering) needDaemon() error {
+	if f := daemonFailure(s.live, s.status, s.sp.Dir(), s.con.now()); f != nil {
+		return f
+	}
+	return nil
+}
+
+// ask sends one request to the daemon and waits for the answer.
+func (s *steering) ask(ctx context.Context, verb, job string) (string, error) {
+	if err := s.needDaemon(); err != nil {
+		return "", err
+	}
+	reply, err := s.sp.Request(ctx, queue.Control{Verb: verb, Job: job, By: s.con.getenv("USER")})
+	switch {
+	case err == nil:
+		return reply.Message, nil
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "", &failure{exit: exitDaemon, what: "the daemon does not answer", why: err.Error(), try: "hyperctl workflow status", err: err}
+	case reply.Message != "":
+		return "", refusal(reply.Message, err)
+	}
+	return "", err
+}
+
+// refusal is what the daemon answered to a request that it did not do. Its message begins with the kind of the error.
+func refusal(message string, err error) error {
+	f := &failure{exit: exitConflict, what: message, try: "hyperctl workflow list --all", err: err}
+	for _, k := range kinds {
+		if rest, ok := strings.CutPrefix(message, k.kind.Error()); ok {
+			f.exit, f.try = k.exit, k.try
+			f.what, f.why = k.kind.Error(), strings.TrimPrefix(rest, ": ")
+			break
+		}
+	}
+	return f
+}
+
+// keep remembers what came of a request about a job.
+func (s *steering) keep(verb, key, name, answer string, err error) {
+	d := answerDoc{Verb: verb, Job: key, Name: name, Answer: answer}
+	if err != nil {
+		err = jobFailure(key, err)
+		f := explainError(err)
+		d.Error, d.Code = cleanLine(f.Error()), f.exit
+		if s.first == nil {
+			s.first = err
+		}
+	}
+	s.answers = append(s.answers, d)
+}
+
+// finish prints the answers. One refused request is the command's error; of several, each is said and the first decides.
+func (s *steering) finish() error {
+	if len(s.answers) == 1 && s.first != nil {
+		return s.first
+	}
+	v := view[answerDoc]{name: func(a answerDoc) string { return a.Name }, doc: func(a answerDoc) any { return a }}
+	switch s.con.opts.output {
+	case outTable, outWide:
+		for _, a := range s.answers {
+			s.con.say(a)
+		}
+	default:
+		if err := printAll(s.con, v, all(s.answers)); err != nil {
+			return err
+		}
+	}
+	if s.first == nil {
+		return nil
+	}
+	f := *explainError(s.first)
+	refused := 0
+	for _, a := range s.answers {
+		if a.Error != "" {
+			refused++
+		}
+	}
+	f.what, f.why = fmt.Sprintf("%d of %s refused", refused, count(len(s.answers), "request was", "requests were")), "the first: "+f.Error()
+	return &f
+}
+
+// say prints one answer for people.
+func (c *console) say(a answerDoc) {
+	name := a.Name
+	if name == "" {
+		name = a.Job
+	}
+	if name != "" {
+		name = clean(name) + ": "
+	}
+	if a.Error != "" {
+		io.WriteString(c.err, c.errStyle.paint(red, c.errStyle.icon("✖", "x"))+" "+name+a.Error+"\n")
+		return
+	}
+	if !c.opts.quiet {
+		io.WriteString(c.out, name+cleanLine(a.Answer)+"\n")
+	}
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"hyper2kvm/internal/queue"
+)
+
+// submitOptions say what happens after the files are in the queue.
+type submitOptions struct {
+	wait    bool
+	timeout time.Duration
+	dryRun  bool
+	name    string
+}
+
+func newSubmit(con *console) *cobra.Command {
+	var o submitOptions
+	var files []string
+	cmd := &cobra.Command{
+		Use:   "submit FILE...",
+		Short: "Put manifests, disks, OVAs and folders into the queue",
+		Long: `Put manifests, disks, OVAs and folders into the queue.
+
+They are copied beside the queue and moved into it when they are complete, so that the daemon never sees half a file. A
+manifest takes the disks that stand on the same command line with it: they become one job. Without a manifest each disk,
+package or folder is a job of its own; several manifests are several jobs. Manifests are checked first, and nothing is
+submitted when one of them is not valid.
+
+--wait prints a line for each stage, and how far the conversion is every 10 seconds. The exit code is then 0 when all jobs are
+done, 6 when one failed, 7 when the time ran out and 130 after ^C; the jobs go on in both of the last cases.`,
+		Example: `  hyperctl manifest submit web01.vmdk
+  hyperctl manifest submit -file manifest.json
+  hyperctl manifest submit web01.yaml web01.vmdk --wait --timeout 2h
+  hyperctl manifest submit /export/db01/ app.ova
+  hyperctl manifest submit web01.yaml web01.vmdk --dry-run`,
+		Args: needFiles(&files),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.timeout > 0 {
+				o.wait = true
+			}
+			return runSubmit(cmd.Context(), con, slices.Concat(files, args), o)
+		},
+	}
+	fileFlag(cmd, &files)
+	f := cmd.Flags()
+	f.BoolVar(&o.wait, "wait", false, "wait until the jobs have ended")
+	f.DurationVar(&o.timeout, "timeout", 0, "wait for this `time` at most; implies --wait")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and submit nothing")
+	f.StringVar(&o.name, "name", "", "`name` of the entry in the queue; only for a single job")
+	return cmd
+}
+
+func runSubmit(ctx context.Context, con *console, args []string, o submitOptions) error {
+	parcels, err := con.pack(args)
+	if err != nil {
+		return err
+	}
+	if f := invalid(documents(parcels)); f != nil {
+		if !con.opts.output.machine() {
+			for _, d := range documents(parcels) {
+				if err := d.problems.Write(con.err, d.content); err != nil {
+					return err
+				}
+			}
+			f.why = "nothing was submitted"
+		}
+		return f
+	}
+	if o.dryRun {
+		return runPlan(ctx, con, parcels)
+	}
+	if o.name != "" && len(parcels) > 1 {
+		return usagef("--name: %s are given, and each has a name of its own", count(len(parcels), "job", "jobs"))
+	}
+	sp, err := con.openSpool()
+	if err != nil {
+		return err
+	}
+	var sent []submitted
+	for _, p := range parcels {
+		s, err := con.deliver(ctx, sp, p, o.name)
+		if err != nil {
+			return deliveryFailure(p, sent, err)
+		}
+		sent = append(sent, s)
+		if err := con.acknowledge(s); err != nil {
+			return err
+		}
+		if absent := p.absent(); len(absent) > 0 && len(parcels) == 1 {
+			con.note("%s names %s, which was not submitted with it: the job waits until it is in the queue", p.name(), strings.Join(absent, ", "))
+		}
+	}
+	st, live, err := sp.Status()
+	if err != nil {
+		return err
+	}
+	if f := daemonFailure(live, st, sp.Dir(), con.now()); f != nil {
+		if o.wait {
+			f.why += "; what was submitted waits for it"
+			return f
+		}
+		con.note("%s: what was submitted waits for it. Start it with: %s", f.what, f.try)
+	}
+	if !o.wait {
+		return nil
+	}
+	var refs []queue.Submitted
+	for i, s := range sent {
+		if !parcels[i].companion {
+			refs = append(refs, s.ref)
+		}
+	}
+	return con.waitFor(ctx, sp, refs, o.timeout)
+}
+
+// deliveryFailure says what did not get into the queue, and what did.
+func deliveryFailure(p parcel, sent []submitted, err error) error {
+	f := *explainError(err)
+	if !errors.Is(err, context.Canceled) {
+		f.what, f.why, f.err = "cannot submit "+p.name(), err.Error(), err
+	} else {
+		f.what, f.err = "interrupted: "+p.name()+" was not submitted", err
+	}
+	if len(sent) > 0 {
+		var names []string
+		for _, s := range sent {
+			names = append(names, s.Name)
+		}
+		f.why = strings.TrimPrefix(f.why+"; submitted were "+strings.Join(names, ", "), "; ")
+	}
+	return &f
+}
+
+// submitted is an entry that is in the queue.
+type submitted struct {
+	Name string `json:"name"`
+	Path string `json:"path"`
+	From string `json:"from"`
+	ref  queue.Submitted
+}
+
+// acknowledge says that an entry is in the queue.
+func (c *console) acknowledge(s submitted) error {
+	return printLine(c, s, s.Name, fmt.Sprintf("%s %s submitted as %s", c.now().Format(time.TimeOnly), clean(s.From), clean(s.Name)))
+}
+
+// printLine prints one of several results that come one by one: JSON is then JSON lines.
+func printLine(c *console, doc any, name, people string) error {
+	switch {
+	case c.opts.output == outName:
+		_, err := fmt.Fprintln(c.out, clean(name))
+		return err
+	case c.opts.output.machine():
+		b, err := c.encode(doc)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(c.out, "%s\n", b)
+		return err
+	case c.opts.quiet:
+		return nil
+	}
+	_, err := fmt.Fprintln(c.out, people)
+	return err
+}
+
+// entryName is the name that a parcel gets in the drop zone.
+func (p parcel) entryName(wanted string, now time.Time) string {
+	several := p.doc != nil && len(p.paths) > 0
+	ext := ""
+	switch {
+	case several:
+		ext = ".job"
+	case p.doc != nil:
+		ext = p.doc.extension()
+	case !isDir(p.paths[0]):
+		ext = filepath.Ext(p.paths[0])
+	}
+	switch {
+	case wanted != "":
+		return strings.TrimSuffix(wanted, ext) + ext
+	case p.doc == nil:
+		abs, err := filepath.Abs(p.paths[0])
+		if err != nil {
+			abs = p.paths[0]
+		}
+		return filepath.Base(abs)
+	case p.doc.path == "-":
+		return "stdin-" + now.Format("20060102-150405") + ext
+	}
+	base := filepath.Base(p.doc.path)
+	return strings.TrimSuffix(base, filepath.Ext(base)) + ext
+}
+
+// extension is the one that says what a manifest is written in.
+func (d document) extension() string {
+	switch {
+	case d.path != "-":
+		return filepath.Ext(d.path)
+	case strings.HasPrefix(strings.TrimSpace(string(d.content)), "{"):
+		return ".json"
+	}
+	return ".yaml"
+}

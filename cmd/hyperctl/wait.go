@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"sync"
+	"time"
+
+	"hyper2kvm/internal/queue"
+)
+
+// follower is what waiting reads: a workflow directory.
+type follower interface {
+	Follow(context.Context, queue.Submitted) iter.Seq2[queue.Job, error]
+}
+
+// change is what one followed job came to.
+type change struct {
+	job queue.Job
+	err error
+	end bool // nothing more will come of this job
+}
+
+// waiter follows jobs and prints a line for each change of their state or stage, and how far they are every 10 seconds.
+type waiter struct {
+	con     *console
+	sp      follower
+	open    int
+	failed  int
+	changes chan change
+	told    map[string]seenJob // by id, or name before there is one
+	work    sync.WaitGroup
+}
+
+// waitFor waits until every submitted job has ended.
+func (c *console) waitFor(ctx context.Context, sp follower, sent []queue.Submitted, timeout time.Duration) error {
+	parent := ctx
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	ctx, stop := context.WithCancel(ctx)
+	w := &waiter{con: c, sp: sp, changes: make(chan change), told: map[string]seenJob{}}
+	for _, s := range sent {
+		w.follow(ctx, s)
+	}
+	err := w.loop(ctx)
+	open := w.open
+	stop()
+	go func() {
+		for range w.changes { // whoever still tells something ends
+		}
+	}()
+	w.work.Wait()
+	close(w.changes)
+	goesOn := fmt.Sprintf("%s in the queue and goes on", count(open, "job is", "jobs are"))
+	if open > 1 {
+		goesOn = fmt.Sprintf("%d jobs are in the queue and go on", open)
+	}
+	switch {
+	case parent.Err() != nil:
+		return &failure{exit: exitInterrupted, what: "interrupted", why: goesOn, try: "hyperctl workflow watch", err: parent.Err()}
+	case ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded):
+		return &failure{exit: exitTimeout, what: "not done after " + spanText(timeout), why: goesOn, try: "hyperctl workflow watch", err: err}
+	case err != nil:
+		return err
+	case w.failed > 0:
+		return w.failure()
+	}
+	return nil
+}
+
+// follow begins to follow one job.
+func (w *waiter) follow(ctx context.Context, s queue.Submitted) {
+	w.open++
+	w.work.Go(func() {
+		for j, err := range w.sp.Follow(ctx, s) {
+			w.changes <- change{job: j, err: err}
+			if err != nil {
+				break
+			}
+		}
+		w.changes <- change{end: true}
+	})
+}
+
+func (w *waiter) loop(ctx context.Context) error {
+	for w.open > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case ch := <-w.changes:
+			switch {
+			case ch.end:
+				w.open--
+			case ch.err != nil:
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				return jobFailure(ch.job.Name, ch.err)
+			default:
+				w.tell(ctx, ch.job)
+			}
+		}
+	}
+	return nil
+}
+
+// tell prints what changed. A batch that was split is followed part by part.
+func (w *waiter) tell(ctx context.Context, j queue.Job) {
+	now := w.con.now()
+	key := watchKey(j)
+	old, known := w.told[key]
+	if !known && j.ID != "" {
+		old, known = w.told["name:"+j.Name]
+	}
+	seen := seenJob{job: j, stage: stageText(j), told: old.told}
+	kind := "state"
+	switch {
+	case known && old.job.State == j.State && old.job.Reason == j.Reason && old.stage == seen.stage:
+		if j.State != queue.Running || j.Progress == nil || now.Sub(old.told) < meterLines {
+			seen.told = old.told
+			w.told[key] = seen
+			return
+		}
+		kind = "progress"
+	case known && old.job.State == j.State:
+		kind = "stage"
+	case !known && j.State == queue.Queued:
+		w.told[key] = seen // that it is in the queue was said when it was submitted
+		return
+	}
+	seen.told = now
+	w.told[key] = seen
+	if j.State == queue.Failed {
+		w.failed++
+	}
+	text := clean(j.Name) + " " + changeText(j)
+	if parts := batchParts(j); len(parts) > 0 {
+		text = fmt.Sprintf("%s became %s", clean(j.Name), count(len(parts), "job", "jobs"))
+		for _, p := range parts {
+			w.follow(ctx, p)
+		}
+	} else if j.State == queue.Done {
+		text += nextStep(j)
+	}
+	d := newJobDoc(j, now)
+	if w.con.opts.quiet && j.State != queue.Done && j.State != queue.Failed {
+		return
+	}
+	w.con.event(watchEvent{Time: now, Type: kind, Job: &d}, text)
+}
+
+// failure is the error for jobs that failed: of a single one, all that its record says.
+func (w *waiter) failure() *failure {
+	f := &failure{exit: exitJobFailed, what: count(w.failed, "job", "jobs") + " failed", try: "hyperctl workflow list --state failed -o wide"}
+	if w.failed > 1 {
+		return f
+	}
+	for _, s := range w.told {
+		if j := s.job; j.State == queue.Failed {
+			f.code, f.what, f.why, f.try = j.Code, "job "+j.Name+" failed", j.Reason, j.Hint
+			if f.try == "" {
+				f.try = "hyperctl workflow show " + quoteArg(jobKey(j))
+			}
+		}
+	}
+	return f
+}
+
+// batchParts are the entries that a batch became, from its record.
+func batchParts(j queue.Job) []queue.Submitted {
+	if j.State != queue.Done || j.Kind != "batch" {
+		return nil
+	}
+	var rec struct {
+		Parts []queue.Submitted `json:"parts"`
+	}
+	if json.Unmarshal(j.Record, &rec) != nil {
+		return nil
+	}
+	return rec.Parts
+}
+
+// nextStep is what a person types after a job is done.
+func nextStep(j queue.Job) string {
+	var rec struct {
+		DomainXML string `json:"domain_xml"`
+		Report    struct {
+			DomainXML string `json:"domain_xml"`
+		} `json:"report"`
+	}
+	if json.Unmarshal(j.Record, &rec) != nil || j.OutputDir == "" {
+		return ""
+	}
+	xml := rec.DomainXML
+	if xml == "" {
+		xml = rec.Report.DomainXML
+	}
+	if xml == "" || strings.Contains(xml, "/") {
+		return ""
+	}
+	return "  next: virsh define " + clean(quoteArg(j.OutputDir+"/"+xml))
+}

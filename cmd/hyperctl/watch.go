@@ -1,0 +1,307 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"hyper2kvm/internal/queue"
+)
+
+// watchOptions say when watching ends.
+type watchOptions struct {
+	untilIdle    bool
+	failOnFailed bool
+	timeout      time.Duration
+}
+
+func newWatch(con *console) *cobra.Command {
+	var o watchOptions
+	cmd := &cobra.Command{
+		Use:   "watch",
+		Short: "Print a line whenever a job changes its state or stage, until interrupted",
+		Long: `Print a line whenever a job changes its state or its stage, and how far each running job is every 10 seconds. Lines are
+only ever added, so that the output may go to a file or a pipe; with -o jsonl each line is a JSON object.
+
+--until-idle ends when nothing is queued, waiting or running any more. With --fail-on-failed the exit code is then 6 if a job
+failed in the meantime.`,
+		Example: `  hyperctl workflow watch
+  hyperctl workflow watch --until-idle --fail-on-failed --timeout 2h`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runWatch(cmd.Context(), con, o) },
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.untilIdle, "until-idle", false, "end when no job is queued, waiting or running")
+	f.BoolVar(&o.failOnFailed, "fail-on-failed", false, "exit code 6 if a job failed while watching")
+	f.DurationVar(&o.timeout, "timeout", 0, "end after this `time` with exit code 7; 0 is never")
+	return cmd
+}
+
+// watchEvery is how often the directory is looked at.
+const watchEvery = time.Second
+
+// jobSource is what watching reads.
+type jobSource interface {
+	Jobs(context.Context, queue.Filter) iter.Seq2[queue.Job, error]
+	Find(context.Context, string) (queue.Job, error)
+	Status() (queue.Status, queue.Liveness, error)
+}
+
+func runWatch(ctx context.Context, con *console, o watchOptions) error {
+	sp, err := con.openSpool()
+	if err != nil {
+		return err
+	}
+	if o.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.timeout)
+		defer cancel()
+	}
+	w := &watcher{con: con, src: sp, dir: sp.Dir(), jobs: map[string]seenJob{}}
+	err = w.loop(ctx, o.untilIdle)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
+		err = &failure{exit: exitTimeout, what: "still not idle after " + spanText(o.timeout), try: "hyperctl workflow queue", err: err}
+	case err == nil && o.failOnFailed && w.failed > 0:
+		err = &failure{exit: exitJobFailed, what: count(w.failed, "job", "jobs") + " failed", try: "hyperctl workflow list --state failed -o wide"}
+	}
+	return err
+}
+
+// seenJob is what was said last about a job.
+type seenJob struct {
+	job   queue.Job
+	stage string
+	told  time.Time // when its progress was printed
+	round int       // in which it was seen
+}
+
+// watcher turns looks at the directory into lines.
+type watcher struct {
+	con    *console
+	src    jobSource
+	dir    string
+	jobs   map[string]seenJob // by path of the entry without its state: see watchKey
+	live   queue.Liveness
+	round  int
+	failed int
+}
+
+func (w *watcher) loop(ctx context.Context, untilIdle bool) error {
+	for {
+		open, err := w.look(ctx)
+		if err != nil {
+			return err
+		}
+		if untilIdle {
+			if open == 0 {
+				return nil
+			}
+			if w.live == queue.LiveNotRunning || w.live == queue.LiveNeverStarted {
+				st, _, err := w.src.Status()
+				if err != nil {
+					return err
+				}
+				return daemonFailure(w.live, st, w.dir, w.con.now())
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(watchEvery):
+		}
+	}
+}
+
+// watchKey names a job while it moves: its id, and before it has one its entry.
+func watchKey(j queue.Job) string {
+	if j.ID != "" {
+		return "id:" + j.ID
+	}
+	return "name:" + j.Name
+}
+
+// openStates are those that change by themselves.
+var openStates = []queue.State{queue.Queued, queue.Waiting, queue.Running}
+
+// arrivalsShown is how many new entries of one look are printed one by one; more are summed up.
+const arrivalsShown = 20
+
+// look reads the directory once, prints what changed, and returns how many jobs are not at an end.
+func (w *watcher) look(ctx context.Context) (int, error) {
+	w.round++
+	if err := w.lookAtDaemon(); err != nil {
+		return 0, err
+	}
+	now := w.con.now()
+	open, arrived := 0, 0
+	for j, err := range w.src.Jobs(ctx, queue.Filter{States: openStates}) {
+		if err != nil {
+			return 0, err
+		}
+		open++
+		key := watchKey(j)
+		old, known := w.jobs[key]
+		if !known && j.ID != "" { // it got its id since
+			if old, known = w.jobs["name:"+j.Name]; known {
+				delete(w.jobs, "name:"+j.Name)
+			}
+		}
+		seen := seenJob{job: j, stage: stageText(j), told: old.told, round: w.round}
+		if j.State == queue.Running && old.job.State != queue.Running {
+			seen.told = now
+		}
+		switch {
+		case known && old.job.State == j.State && old.job.Reason == j.Reason && old.stage == seen.stage:
+			if j.State == queue.Running && now.Sub(old.told) >= meterLines && j.Progress != nil {
+				seen.told = now
+				w.say(now, "progress", j)
+			}
+		case !known && j.State != queue.Running && (w.round == 1 || arrived >= arrivalsShown):
+			arrived++ // the first look, or too many at once: only their number is told
+		default:
+			if !known && j.State != queue.Running {
+				arrived++
+			}
+			w.say(now, w.kind(known, old.job, j), j)
+		}
+		w.jobs[key] = seen
+	}
+	switch {
+	case w.round == 1 && arrived > 0:
+		w.tell(now, "queue", fmt.Sprintf("%s in the queue", count(arrived, "job", "jobs")))
+	case arrived > arrivalsShown:
+		w.tell(now, "queue", fmt.Sprintf("%d more jobs queued", arrived-arrivalsShown))
+	}
+	return open, w.lookAtGone(ctx, now)
+}
+
+// kind is the word for a change in JSON.
+func (w *watcher) kind(known bool, old, now queue.Job) string {
+	if known && old.State == now.State {
+		return "stage"
+	}
+	return "state"
+}
+
+// lookAtGone finds out what became of the jobs that are not open any more.
+func (w *watcher) lookAtGone(ctx context.Context, now time.Time) error {
+	for key, seen := range w.jobs {
+		if seen.round == w.round {
+			continue
+		}
+		delete(w.jobs, key)
+		j, err := w.src.Find(ctx, jobKey(seen.job))
+		switch {
+		case errors.Is(err, queue.ErrNotFound):
+			w.tell(now, "gone", clean(seen.job.Name)+" was taken away")
+		case err != nil:
+			return err
+		default:
+			if j.State == queue.Failed {
+				w.failed++
+			}
+			w.say(now, "state", j)
+		}
+	}
+	return nil
+}
+
+// lookAtDaemon tells when the daemon comes or goes.
+func (w *watcher) lookAtDaemon() error {
+	st, live, err := w.src.Status()
+	if err != nil {
+		return err
+	}
+	if live == w.live {
+		return nil
+	}
+	w.live = live
+	now := w.con.now()
+	text := "the daemon runs: " + count(st.Workers, "worker", "workers") + ", " + clean(w.dir)
+	if f := daemonFailure(live, st, w.dir, now); f != nil {
+		text = cleanLine(f.Error())
+	}
+	w.tell(now, "daemon", text)
+	return nil
+}
+
+// watchEvent is a line of watch in JSON.
+type watchEvent struct {
+	Time     time.Time      `json:"time"`
+	Type     string         `json:"type"` // state, stage, progress, queue, gone, daemon
+	Liveness queue.Liveness `json:"liveness,omitempty"`
+	Message  string         `json:"message,omitempty"`
+	Job      *jobDoc        `json:"job,omitempty"`
+}
+
+// say prints a line about a job.
+func (w *watcher) say(now time.Time, kind string, j queue.Job) {
+	d := newJobDoc(j, now)
+	w.con.event(watchEvent{Time: now, Type: kind, Job: &d}, clean(j.Name)+" "+changeText(j))
+}
+
+// tell prints a line about the queue or the daemon.
+func (w *watcher) tell(now time.Time, kind, text string) {
+	e := watchEvent{Time: now, Type: kind, Message: text}
+	if kind == "daemon" {
+		e.Liveness = w.live
+	}
+	w.con.event(e, text)
+}
+
+// event prints a line: text for people, one JSON object for programs.
+func (c *console) event(e watchEvent, text string) {
+	switch {
+	case c.opts.output == outName:
+		if e.Job != nil {
+			fmt.Fprintln(c.out, clean(jobKey(e.Job.Job)))
+		}
+	case c.opts.output.machine():
+		b, err := c.encode(e)
+		if err == nil {
+			fmt.Fprintf(c.out, "%s\n", b)
+		}
+	default:
+		fmt.Fprintf(c.out, "%s %s\n", e.Time.Format(time.TimeOnly), text)
+	}
+}
+
+// changeText says what a job does now, or how it ended.
+func changeText(j queue.Job) string {
+	switch j.State {
+	case queue.Running:
+		if j.Progress == nil || j.Progress.Stage == "" {
+			return "started"
+		}
+		return progressLine(j.Progress)
+	case queue.Done:
+		s := "done"
+		if j.StartedAt != nil && j.FinishedAt != nil {
+			s += " in " + spanText(j.FinishedAt.Sub(*j.StartedAt))
+		}
+		if j.OutputDir != "" {
+			s += ": " + clean(j.OutputDir)
+		}
+		if j.Warnings > 0 {
+			s += "  " + count(j.Warnings, "warning", "warnings")
+		}
+		return s
+	case queue.Failed:
+		s := "failed"
+		if j.Code != "" {
+			s += " " + clean(j.Code)
+		}
+		if j.Reason != "" {
+			s += ": " + cleanLine(j.Reason)
+		}
+		return s + "  try: hyperctl workflow show " + quoteArg(clean(jobKey(j)))
+	case queue.Waiting:
+		return "waits: " + cleanLine(j.Reason)
+	}
+	return string(j.State)
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"hyper2kvm/internal/manifest"
+	"hyper2kvm/internal/queue"
+)
+
+// workflowOps are the values of --op; each is also a subcommand.
+var workflowOps = []string{"status", "list", "queue", "watch"}
+
+const workflowExample = `  hyperctl workflow                      the same as hyperctl workflow status
+  hyperctl workflow -op list             the same as hyperctl workflow list
+  hyperctl workflow list --state failed
+  hyperctl workflow retry --failed`
+
+func newWorkflow(con *console) *cobra.Command {
+	var op string
+	cmd := &cobra.Command{
+		Use:     "workflow",
+		Aliases: []string{"wf"},
+		Short:   "See and steer the workflow directory and its jobs",
+		Example: workflowExample,
+		Args:    unknownCommand,
+	}
+	subs := map[string]*cobra.Command{
+		"status": newStatus(con),
+		"list":   newList(con),
+		"queue":  newQueue(con),
+		"watch":  newWatch(con),
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if op == "" {
+			op = "status"
+		}
+		sub := subs[op]
+		sub.SetContext(cmd.Context())
+		return sub.RunE(sub, args)
+	}
+	cmd.Flags().Var(enum{&op, workflowOps}, "op", "what to do; -op is accepted too")
+	complete(cmd, "op", workflowOps)
+	for _, name := range workflowOps {
+		cmd.AddCommand(subs[name])
+	}
+	cmd.AddCommand(newShow(con), newLog(con), newRetry(con), newCancel(con), newRelease(con),
+		newPause(con), newDrain(con), newResume(con))
+	for _, sub := range cmd.Commands() {
+		refuseOp(sub)
+	}
+	return cmd
+}
+
+// refuseOp gives a subcommand an --op that only says that the subcommand is the operation already.
+func refuseOp(sub *cobra.Command) {
+	sub.Flags().Var(noOp{sub}, "op", "")
+	if err := sub.Flags().MarkHidden("op"); err != nil {
+		panic(err) // the line above defines it
+	}
+}
+
+// noOp is the value of an --op beside a subcommand: there is none that fits.
+type noOp struct{ cmd *cobra.Command }
+
+func (noOp) String() string { return "" }
+
+// Set refuses every value.
+func (n noOp) Set(s string) error {
+	f := usagef("both the operation %q and -op %s are given", n.cmd.Name(), s)
+	f.try = "give either the subcommand or -op: hyperctl workflow " + n.cmd.Name()
+	return f
+}
+
+// Type is the word for the value in help, where the flag is not shown.
+func (noOp) Type() string { return "operation" }
+
+// openSpool opens the workflow directory that the options name.
+func (c *console) openSpool() (*queue.Spool, error) {
+	dir, err := findWorkflowDir(c.opts.workflowDir, c.opts.daemonConfig, defaultWorkflowDirs)
+	if err != nil {
+		return nil, err
+	}
+	sp, err := queue.Open(dir)
+	if err != nil {
+		return nil, c.layoutFailure(dir, err)
+	}
+	return sp, nil
+}
+
+// layoutFailure says why a directory cannot be used as a workflow directory, and who named it.
+func (c *console) layoutFailure(dir string, err error) error {
+	f := &failure{exit: exitError, code: manifest.CodeQueueLayout, what: "cannot use the workflow directory " + dir, why: err.Error(), err: err}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		f.exit, f.code, f.try = exitDenied, "", "join the group hyper2kvm (newgrp hyper2kvm), or use sudo"
+	case !errors.Is(err, fs.ErrNotExist):
+	case isDir(dir):
+		f.exit, f.code, f.what = exitDaemon, "", "the daemon never ran on "+dir
+		f.why = "it is no workflow directory yet: the daemon makes what is missing in it when it starts"
+		f.try = startLine(dir)
+	default:
+		f.exit, f.code, f.what, f.why = exitNotFound, "", "there is no directory "+dir, ""
+		f.try = "hyperctl --workflow-dir DIR ..."
+	}
+	if f.exit == exitNotFound && c.opts.dirOrigin != "" {
+		f.why = c.opts.dirOrigin + " names it"
+	}
+	return f
+}
