@@ -89,6 +89,7 @@ func BenchmarkReadAt(b *testing.B) {
 }
 
 func benchmarkRead(b *testing.B, src disk.Image, kind string, n int) {
+	b.Helper()
 	path := filepath.Join(b.TempDir(), "x.qcow2")
 	f, err := os.Create(path)
 	if err != nil {

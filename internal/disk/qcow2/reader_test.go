@@ -53,10 +53,11 @@ func TestFixtures(t *testing.T) {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {
-			open := func(t testing.TB) disk.Image {
-				img, err := Open(t.Context(), f.Open(t), chainEnv(f.Opener(t)))
+			open := func(tb testing.TB) disk.Image {
+				tb.Helper()
+				img, err := Open(tb.Context(), f.Open(tb), chainEnv(f.Opener(tb)))
 				if err != nil {
-					t.Fatal(err)
+					tb.Fatal(err)
 				}
 				return img
 			}
@@ -147,7 +148,7 @@ func TestHostileFixtures(t *testing.T) {
 }
 
 // exercise walks the start of a map and reads a little of everything. Errors are fine; hanging and wrong answers are not.
-func exercise(t testing.TB, img *Image) {
+func exercise(t *testing.T, img *Image) {
 	t.Helper()
 	buf := make([]byte, 10_000)
 	off := int64(0)
@@ -217,16 +218,9 @@ func TestQemuImages(t *testing.T) {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			out := filepath.Join(dir, fmt.Sprintf("%d.qcow2", i))
 			disktest.QemuImg(t, append(append([]string{"convert", "-f", "raw", "-O", "qcow2"}, args...), raw, out)...)
-			disktest.TestImage(t, func(t testing.TB) disk.Image {
-				f, err := disk.OpenFile(out)
-				if err != nil {
-					t.Fatal(err)
-				}
-				img, err := Open(t.Context(), f, disk.Env{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return img
+			disktest.TestImage(t, func(tb testing.TB) disk.Image {
+				tb.Helper()
+				return openPath(tb, out, disk.Env{})
 			}, src, src.Size())
 			checkClean(t, out)
 		})
@@ -266,24 +260,27 @@ func TestQemuOverlays(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer want.Close()
-			disktest.TestImage(t, func(t testing.TB) disk.Image { return openPath(t, top, chainEnv(disk.DirOpener(dir))) }, want, c.overlay)
+			disktest.TestImage(t, func(tb testing.TB) disk.Image {
+				tb.Helper()
+				return openPath(tb, top, chainEnv(disk.DirOpener(dir)))
+			}, want, c.overlay)
 		})
 	}
 }
 
 // qemuIO runs commands of qemu-io on an image.
-func qemuIO(t testing.TB, path string, commands ...string) {
-	t.Helper()
+func qemuIO(tb testing.TB, path string, commands ...string) {
+	tb.Helper()
 	bin, err := exec.LookPath("qemu-io")
 	if err != nil {
-		t.Skip("SKIPPED: qemu-io is not installed, so no image was written by qemu itself; install qemu-utils")
+		tb.Skip("SKIPPED: qemu-io is not installed, so no image was written by qemu itself; install qemu-utils")
 	}
 	args := []string{"-f", "qcow2"}
 	for _, c := range commands {
 		args = append(args, "-c", c)
 	}
-	if out, err := exec.CommandContext(t.Context(), bin, append(args, path)...).CombinedOutput(); err != nil {
-		t.Fatalf("qemu-io %q: %v\n%s", commands, err, out)
+	if out, err := exec.CommandContext(tb.Context(), bin, append(args, path)...).CombinedOutput(); err != nil {
+		tb.Fatalf("qemu-io %q: %v\n%s", commands, err, out)
 	}
 }
 

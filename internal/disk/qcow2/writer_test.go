@@ -54,15 +54,15 @@ func TestWriterKeepsTheContract(t *testing.T) {
 }
 
 // copyTo writes src with these options into a new target and returns it.
-func copyTo(t testing.TB, target disk.Target, src disk.Image, o Options) disk.Result {
-	t.Helper()
+func copyTo(tb testing.TB, target disk.Target, src disk.Image, o Options) disk.Result {
+	tb.Helper()
 	w, err := NewWriter(target, src.Size(), o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	res, err := disk.Copy(t.Context(), w, src, disk.Options{})
+	res, err := disk.Copy(tb.Context(), w, src, disk.Options{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return res
 }
@@ -114,52 +114,52 @@ func TestQemuAgrees(t *testing.T) {
 	}
 }
 
-func writeRaw(t testing.TB, path string, img disk.Image) {
-	t.Helper()
+func writeRaw(tb testing.TB, path string, img disk.Image) {
+	tb.Helper()
 	f, err := os.Create(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer f.Close()
 	if err := f.Truncate(img.Size()); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for off := int64(0); off < img.Size(); {
-		e, err := img.Extent(t.Context(), off)
+		e, err := img.Extent(tb.Context(), off)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if e.Kind == disk.Data {
 			if _, err := io.Copy(io.NewOffsetWriter(f, off), io.NewSectionReader(img, off, e.Len)); err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 		}
 		off = e.End()
 	}
 }
 
-func openPath(t testing.TB, path string, env disk.Env) *Image {
-	t.Helper()
+func openPath(tb testing.TB, path string, env disk.Env) *Image {
+	tb.Helper()
 	f, err := disk.OpenFile(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	img, err := Open(t.Context(), f, env)
+	img, err := Open(tb.Context(), f, env)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { img.Close() })
+	tb.Cleanup(func() { img.Close() })
 	return img
 }
 
-func checkClean(t testing.TB, path string) CheckResult {
-	t.Helper()
-	res, err := openPath(t, path, disk.Env{}).Check(t.Context())
+func checkClean(tb testing.TB, path string) CheckResult {
+	tb.Helper()
+	res, err := openPath(tb, path, disk.Env{}).Check(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if !res.Clean() {
-		t.Fatalf("%d corruptions, %d leaks: %q", res.Corruptions, res.Leaks, res.Problems)
+		tb.Fatalf("%d corruptions, %d leaks: %q", res.Corruptions, res.Leaks, res.Problems)
 	}
 	return res
 }
@@ -269,13 +269,13 @@ func TestHugeDisks(t *testing.T) {
 	}
 }
 
-func extents(t testing.TB, img disk.Image) []disk.Extent {
-	t.Helper()
+func extents(tb testing.TB, img disk.Image) []disk.Extent {
+	tb.Helper()
 	var all []disk.Extent
 	for off := int64(0); off < img.Size(); {
-		e, err := img.Extent(t.Context(), off)
+		e, err := img.Extent(tb.Context(), off)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		all = append(all, e)
 		off = e.End()
