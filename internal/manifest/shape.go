@@ -41,7 +41,7 @@ func compressFields() []sy.Field {
 	return []sy.Field{
 		{Key: "compress", Type: sy.TypeBool, Default: "true", Text: "Compress the image; qcow2 only."},
 		{Key: "compression", Type: sy.TypeWord, Values: compressions, Default: "zlib", Text: "Method of compression; qcow2 only."},
-		{Key: "compress_level", Type: sy.TypeInt, Min: 1, Max: 19, Default: "6", Text: "How hard to compress: 1 to 9 for zlib, 1 to 19 for zstd."},
+		{Key: "compress_level", Type: sy.TypeInt, Min: 1, Max: 19, Text: "How hard to compress: 1 to 9 for zlib, 1 to 19 for zstd; else the method's own level."},
 		{Key: "flatten", Type: sy.TypeBool, Default: "true", Text: "Write a chain of snapshots as one image; false refuses a chain."},
 	}
 }

@@ -49,21 +49,17 @@ func (c *checker) mapping(s *Shape, n *Node) {
 // unknown reports a key that the shape lacks and returns the key that was probably meant.
 func (c *checker) unknown(s *Shape, n *Node, e Entry) string {
 	near, hint := "", s.Instead[e.Key]
-	if hint == "" {
+	if hint == "" && len(c.faults) < MaxFaults { // guessing for keys that are not shown would take long
 		if near = Nearest(e.Key, s.Keys()); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
 	}
-	if hint == "" {
-		// The right key in the wrong place: only if there is one right place.
-		var places []string
-		c.top.Walk(func(path string, f *Field) {
-			if f.Key == e.Key {
-				places = append(places, path)
-			}
-		})
-		if len(places) == 1 {
-			hint = fmt.Sprintf("did you mean %q?", places[0])
+	if hint == "" && len(c.faults) < MaxFaults {
+		// The right key in the wrong place: only if there is one right place, deeper in this mapping or else anywhere.
+		if place := s.place(e.Key); place != "" {
+			hint = fmt.Sprintf("did you mean %q?", join(n.Path, place))
+		} else if place := c.top.place(e.Key); place != "" {
+			hint = fmt.Sprintf("did you mean %q?", place)
 		}
 	}
 	c.fault(Key, e.Value.KeyPos, n.Path, hint, "unknown key %s", Quote(e.Key))

@@ -134,10 +134,10 @@ func (p *parser) jsonSyntax(err error) {
 		p.fault(Syntax, pos, "", `write \n for a new line, \t for a tab and \\ for a backslash`, "a JSON text cannot hold %s here", Quote(string(r)))
 	case len(before) == 0:
 		p.fault(Syntax, pos, "", "YAML belongs in a file that ends in .yaml", "the file is not JSON")
-	case strings.Contains(se.Error(), "after object key:"), strings.Contains(se.Error(), "after object key"):
-		p.fault(Syntax, pos, "", "", "a key and its value are separated by a colon, found %s", Quote(string(r)))
 	case strings.Contains(se.Error(), "after array element"), strings.Contains(se.Error(), "key:value pair"):
 		p.fault(Syntax, pos, "", "", "entries are separated by a comma, found %s", Quote(string(r)))
+	case strings.Contains(se.Error(), "after object key"):
+		p.fault(Syntax, pos, "", "", "a key and its value are separated by a colon, found %s", Quote(string(r)))
 	case strings.Contains(se.Error(), "object key string"):
 		p.fault(Syntax, pos, "", "", "a key in double quotes was expected, found %s", Quote(string(r)))
 	default:

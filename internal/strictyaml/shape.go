@@ -75,3 +75,17 @@ func (s *Shape) walk(prefix string, visit func(string, *Field)) {
 		}
 	}
 }
+
+// place returns the path of the only field below that has the key, "" if there is none or several.
+func (s *Shape) place(key string) string {
+	place, count := "", 0
+	s.Walk(func(path string, f *Field) {
+		if f.Key == key {
+			place, count = path, count+1
+		}
+	})
+	if count != 1 {
+		return ""
+	}
+	return place
+}

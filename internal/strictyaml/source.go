@@ -13,7 +13,12 @@ import (
 type source struct {
 	text   []byte
 	starts []int
+	last   mark // the place that was asked for last
 }
+
+// mark is a place whose offset is known. Places are asked for from left to right; without it, a document on one long line would
+// be counted through from its start for each value.
+type mark struct{ line, column, off int }
 
 // newSource finds the lines of text. A line ends with LF, CR LF or CR, as YAML 1.2 (section 5.4) has it; JSON agrees.
 func newSource(text []byte) *source {
@@ -43,7 +48,12 @@ func (s *source) pos(from, to int) Pos {
 	from = min(max(from, 0), len(s.text))
 	n, start := lineAt(s.starts, from)
 	line := s.line(n)
-	column := utf8.RuneCount(s.text[start:from]) + 1
+	at := mark{n, 1, start}
+	if s.last.line == n && s.last.off <= from {
+		at = s.last
+	}
+	column := at.column + utf8.RuneCount(s.text[at.off:from])
+	s.last = mark{n, column, from}
 	end := min(max(to, from), start+len(line))
 	width := 1
 	if end > from {
@@ -71,15 +81,20 @@ func (s *source) offset(line, column int) int {
 	if b == nil {
 		return -1
 	}
-	off := 0
-	for range column - 1 {
-		if off >= len(b) {
+	start := s.starts[line-1]
+	at := mark{line, 1, start}
+	if s.last.line == line && s.last.column <= column {
+		at = s.last
+	}
+	for ; at.column < column; at.column++ {
+		if at.off >= start+len(b) {
 			return -1
 		}
-		_, n := utf8.DecodeRune(b[off:])
-		off += n
+		_, n := utf8.DecodeRune(s.text[at.off:])
+		at.off += n
 	}
-	return s.starts[line-1] + off
+	s.last = at
+	return at.off
 }
 
 // The excerpt of a long line (JSON without line ends) shows this many characters before and after the place.

@@ -202,6 +202,12 @@ func (p *parser) yamlSyntax(err error) {
 	}
 	off = max(min(off, len(bytes.TrimRight(in.text, "\r\n"))), 0)
 	pos := p.src.pos(off, off+1)
+	if strings.Contains(err.Error(), "unknown anchor") {
+		// The library noticed after the name; the alias begins at its star.
+		if star := bytes.LastIndexByte(p.src.text[:off], '*'); star >= 0 {
+			pos = p.src.pos(star, off)
+		}
+	}
 	if at := tabIndent(p.src, pos.Line); at >= 0 {
 		p.fault(Syntax, p.src.pos(at, at+1), "", "use spaces", "a tab is used for indentation")
 		return
@@ -246,9 +252,9 @@ func (r *slowReader) Read(b []byte) (int, error) {
 	return 1, nil
 }
 
-// tabIndent returns the offset of a tab in the indentation of a line or the one above, -1 if there is none.
+// tabIndent returns the offset of a tab in the indentation of a line or its neighbours, -1 if there is none.
 func tabIndent(src *source, line int) int {
-	for n := max(line-1, 1); n <= line; n++ {
+	for n := max(line-1, 1); n <= min(line+1, len(src.starts)); n++ {
 		b := src.line(n)
 		indent := b[:len(b)-len(bytes.TrimLeft(b, " \t"))]
 		if i := bytes.IndexByte(indent, '\t'); i >= 0 && len(indent) < len(b) {
