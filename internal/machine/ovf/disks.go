@@ -37,6 +37,7 @@ func (rd *reader) disks(root *element) error {
 				}
 				d.Capacity = n
 			}
+			rd.disksByID[id] = len(rd.p.Disks)
 			rd.p.Disks = append(rd.p.Disks, d)
 		}
 	}
@@ -53,10 +54,11 @@ func (rd *reader) attachFile(d *machine.Disk, fileRef string) error {
 	if fileRef == "" {
 		return nil
 	}
-	f, ok := rd.p.File(fileRef)
+	i, ok := rd.files[fileRef]
 	if !ok {
 		return fmt.Errorf("%w: it names the file %s, which the References do not list", machine.ErrDescriptor, machine.Quote(fileRef))
 	}
+	f := rd.p.Files[i]
 	name, err := fileName(f.Href)
 	if err != nil {
 		return fmt.Errorf("file %s: %w", machine.Quote(f.ID), err)
@@ -78,14 +80,14 @@ const maxParents = 64
 // checkParents proves that the parents of a disk exist and end.
 func (rd *reader) checkParents(d machine.Disk) error {
 	for at, n := d, 0; at.Parent != ""; n++ {
-		up, ok := rd.p.Disk(at.Parent)
+		up, ok := rd.disksByID[at.Parent]
 		if !ok {
 			return fmt.Errorf("%w: disk %s names the parent %s, which the DiskSection does not list", machine.ErrDescriptor, machine.Quote(at.ID), machine.Quote(at.Parent))
 		}
 		if n >= maxParents {
 			return fmt.Errorf("%w: disk %s has more than %d parents, or they form a loop", machine.ErrLimit, machine.Quote(d.ID), maxParents)
 		}
-		at = up
+		at = rd.p.Disks[up]
 	}
 	return nil
 }
@@ -100,12 +102,12 @@ func (rd *reader) disk(hostResource string, scope []*element) (machine.Disk, err
 	}
 	switch kind {
 	case "disk":
-		d, ok := rd.p.Disk(id)
+		i, ok := rd.disksByID[id]
 		if !ok {
-			return d, fmt.Errorf("%w: it names the disk %s, which the DiskSection does not list", machine.ErrDescriptor, machine.Quote(id))
+			return machine.Disk{}, fmt.Errorf("%w: it names the disk %s, which the DiskSection does not list", machine.ErrDescriptor, machine.Quote(id))
 		}
 		rd.used[id] = true
-		return rd.resolveCapacity(d, scope)
+		return rd.resolveCapacity(rd.p.Disks[i], scope)
 	case "file":
 		d := machine.Disk{ID: id}
 		return d, rd.attachFile(&d, id)
@@ -138,6 +140,9 @@ func (rd *reader) resolveCapacity(d machine.Disk, scope []*element) (machine.Dis
 	return d, nil
 }
 
+// maxSteps bounds the properties looked at for all the capacities of a descriptor.
+const maxSteps = 1 << 20
+
 // expand replaces a ${property} that is the whole of s.
 func (rd *reader) expand(s string, scope []*element) (string, bool) {
 	key, ok := strings.CutPrefix(strings.TrimSpace(s), "${")
@@ -150,6 +155,9 @@ func (rd *reader) expand(s string, scope []*element) (string, bool) {
 	for i := len(scope) - 1; i >= 0; i-- {
 		for section := range scope[i].all("ProductSection") {
 			for p := range section.all("Property") {
+				if rd.steps++; rd.steps > maxSteps {
+					return "", false
+				}
 				// DSP0243 9.5.1: a property's full name is class.key.instance, the outer two optional.
 				full := p.attr("key")
 				if c := section.attr("class"); c != "" {

@@ -58,6 +58,9 @@ func (p *Package) Disk(id string) (machine.Disk, bool) {
 // reader is the state of one Parse.
 type reader struct {
 	p            *Package
+	files        map[string]int // index into p.Files by ID; a hostile descriptor has tens of thousands
+	disksByID    map[string]int // index into p.Disks
+	steps        int            // properties looked at so far
 	diskElements map[string]*element // DiskSection by diskId, for capacities that depend on a system's properties
 	unresolved   map[string]bool     // diskIds whose capacity is a ${property}
 	used         map[string]bool     // diskIds that a system names
@@ -80,7 +83,10 @@ func Parse(r io.Reader) (*Package, error) {
 	if !strings.EqualFold(root.name, "Envelope") {
 		return nil, fmt.Errorf("ovf: %w: the document is <%s>, needed is <Envelope>", machine.ErrDescriptor, root.name)
 	}
-	rd := &reader{p: &Package{}, diskElements: map[string]*element{}, unresolved: map[string]bool{}, used: map[string]bool{}}
+	rd := &reader{
+		p: &Package{}, files: map[string]int{}, disksByID: map[string]int{}, diskElements: map[string]*element{},
+		unresolved: map[string]bool{}, used: map[string]bool{},
+	}
 	if err := rd.envelope(root); err != nil {
 		return nil, fmt.Errorf("ovf: %w", err)
 	}

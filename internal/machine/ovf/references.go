@@ -18,7 +18,7 @@ func (rd *reader) references(root *element) error {
 	for section := range root.all("References") {
 		for e := range section.all("File") {
 			f := File{ID: e.attr("id"), Href: e.attr("href")}
-			if _, twice := rd.p.File(f.ID); twice {
+			if _, twice := rd.files[f.ID]; twice {
 				return fmt.Errorf("%w: line %d: two files have the ID %s", machine.ErrDescriptor, e.line, machine.Quote(f.ID))
 			}
 			name, err := fileName(f.Href)
@@ -32,6 +32,7 @@ func (rd *reader) references(root *element) error {
 			if f.Compression == "identity" {
 				f.Compression = ""
 			}
+			rd.files[f.ID] = len(rd.p.Files)
 			rd.p.Files = append(rd.p.Files, f)
 		}
 	}
