@@ -88,8 +88,8 @@ func nameField(required bool, text string) sy.Field {
 	return sy.Field{Key: "name", Type: sy.TypeText, Required: required, Text: text}
 }
 
-func tagsField(key string) sy.Field {
-	return sy.Field{Key: key, Type: sy.TypeLabels, Max: MaxTags, Text: "Labels of your own; they stand in the report."}
+func tagsField() sy.Field {
+	return sy.Field{Key: "tags", Type: sy.TypeLabels, Max: MaxTags, Text: "Labels of your own; they stand in the report."}
 }
 
 // vmFields describe the machine, in every dialect.
@@ -158,7 +158,7 @@ func jobFields(inList bool) []sy.Field {
 		sy.Field{Key: "validate", Type: sy.TypeBool, Default: "true", Text: "Check the result beyond the proof of its content."},
 		bootTestField(), requireBootField(),
 		sy.Field{Key: "dry_run", Type: sy.TypeBool, Default: "false", Text: "Plan and report, convert nothing."},
-		tagsField("tags"),
+		tagsField(),
 	)
 	return append(fields, vmFields()...)
 }
@@ -239,9 +239,9 @@ var pipelineShape = &sy.Shape{Fields: append([]sy.Field{
 	pipelineField(false),
 	{Key: "vms", Type: sy.TypeList, Min: 1, Max: MaxVMs, Text: "Several VMs, each a job of its own.", Of: &sy.Shape{Fields: append([]sy.Field{
 		nameField(true, "Name of the VM."),
-		pipelineField(true), optionsField(), tagsField("tags"),
+		pipelineField(true), optionsField(), tagsField(),
 	}, vmFields()...)}},
-	optionsField(), tagsField("tags"),
+	optionsField(), tagsField(),
 }, vmFields()...), Instead: map[string]string{"dry_run": `did you mean "options: {dry_run: true}"?`, "labels": `did you mean "tags"?`,
 	"load": `did you mean "pipeline: {load: ...}"?`, "stages": "write the stages by name under pipeline", "hooks": "hooks are not run"}}
 
@@ -277,7 +277,7 @@ var artifactShape = &sy.Shape{Fields: append([]sy.Field{
 		{Key: "hypersdk_version", Type: sy.TypeText, Text: "Version of the program that wrote the manifest."},
 		{Key: "job_id", Type: sy.TypeText, Text: "Its job."},
 		{Key: "created_at", Type: sy.TypeTime, Text: "When it wrote the manifest."},
-		tagsField("tags"),
+		tagsField(),
 	}}},
 	{Key: "pipeline", Type: sy.TypeMap, Text: "What happens to the VM, stage by stage.", Of: &sy.Shape{Fields: []sy.Field{
 		{Key: "inspect", Type: sy.TypeMap, Text: "INSPECT: look into the guest.", Of: &sy.Shape{Fields: []sy.Field{

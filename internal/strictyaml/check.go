@@ -3,6 +3,7 @@ package strictyaml
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -122,10 +123,8 @@ func (c *checker) word(f *Field, n *Node) {
 		c.want(want, n, "")
 		return
 	}
-	for _, v := range f.Values {
-		if v == n.Value {
-			return
-		}
+	if slices.Contains(f.Values, n.Value) {
+		return
 	}
 	hint := ""
 	if near := Nearest(n.Value, f.Values); near != "" {

@@ -46,7 +46,7 @@ func (t *tokens) next() (json.Token, Pos) {
 func (t *tokens) value(path string, depth int) *Node {
 	tok, pos := t.next()
 	n := &Node{Pos: pos, Path: path}
-	if !t.p.admit(pos, path, depth) {
+	if !t.p.admit(pos, depth) {
 		return nil
 	}
 	switch v := tok.(type) {

@@ -66,7 +66,7 @@ func (p *parser) fault(r Reason, pos Pos, path, hint, format string, args ...any
 }
 
 // admit counts a value and reports whether the limits allow it.
-func (p *parser) admit(pos Pos, path string, depth int) bool {
+func (p *parser) admit(pos Pos, depth int) bool {
 	p.nodes++
 	switch {
 	case p.full:

@@ -51,7 +51,7 @@ func decode(dec *yaml.Decoder, into *yaml.Node) (err error) {
 func (p *parser) node(y *yaml.Node, path string, depth int) *Node {
 	n := &Node{Path: path, Value: y.Value, Plain: y.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0}
 	n.Pos = p.yamlPos(y)
-	if !p.admit(n.Pos, path, depth) {
+	if !p.admit(n.Pos, depth) {
 		return nil
 	}
 	switch {
