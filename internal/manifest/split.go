@@ -20,7 +20,12 @@ const maxSplit = 16 << 20
 // among the problems there are no parts.
 func Split(name string, b []byte) ([]PartFile, Problems) {
 	drafts, docs, problems := load(name, b)
-	taken := map[string]bool{}
+	taken := map[string]bool{} // by a part, or by a source that will stand beside it
+	for _, d := range drafts {
+		for _, input := range d.Inputs() {
+			taken[strings.ToLower(input)] = true
+		}
+	}
 	var parts []PartFile
 	total := 0
 	for i, d := range drafts {

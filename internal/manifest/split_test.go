@@ -57,12 +57,12 @@ func TestSplitExamples(t *testing.T) {
 }
 
 func TestSplitNames(t *testing.T) {
-	parts, problems := manifest.Split("b.yaml", []byte("jobs:\n- input: /a/web.vmdk\n- input: /b/web.vmdk\n- input: /c/WEB.vmdk\n- {input: d, name: x.meta}\n"))
+	parts, problems := manifest.Split("b.yaml", []byte("jobs:\n- input: /a/web.vmdk\n- input: /b/web.vmdk\n- input: /c/WEB.vmdk\n- {input: d, name: x.meta}\n- input: odd.json\n"))
 	var got []string
 	for _, p := range parts {
 		got = append(got, p.Name)
 	}
-	if want := "web.json web-2.json WEB-3.json x_meta.json"; strings.Join(got, " ") != want {
+	if want := "web.json web-2.json WEB-3.json x_meta.json odd-2.json"; strings.Join(got, " ") != want {
 		t.Errorf("got %v, want %s (%v)", got, want, problems)
 	}
 }
