@@ -7,13 +7,13 @@ import (
 )
 
 // fixtures returns the directory of files that other products made, or skips the test.
-func fixtures(t testing.TB) string {
-	t.Helper()
+func fixtures(tb testing.TB) string {
+	tb.Helper()
 	dir := os.Getenv("HYPER2KVM_FIXTURES")
 	if dir == "" {
 		at, err := os.Getwd()
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		for ; at != filepath.Dir(at); at = filepath.Dir(at) {
 			if _, err := os.Stat(filepath.Join(at, "go.mod")); err == nil {
@@ -23,17 +23,17 @@ func fixtures(t testing.TB) string {
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, "INDEX.tsv")); err != nil {
-		t.Skipf("SKIPPED: no fixtures of other products (%v); set HYPER2KVM_FIXTURES", err)
+		tb.Skipf("SKIPPED: no fixtures of other products (%v); set HYPER2KVM_FIXTURES", err)
 	}
 	return dir
 }
 
 // readFixture returns the content of a fixture.
-func readFixture(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(fixtures(t), name))
+func readFixture(tb testing.TB, name string) []byte {
+	tb.Helper()
+	b, err := os.ReadFile(filepath.Join(fixtures(tb), name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

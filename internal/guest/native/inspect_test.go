@@ -22,7 +22,7 @@ import (
 )
 
 // look inspects images as one machine's disks.
-func look(t testing.TB, images ...*image) guest.Facts {
+func look(t *testing.T, images ...*image) guest.Facts {
 	t.Helper()
 	var disks []Disk
 	for i, im := range images {

@@ -26,32 +26,32 @@ func open(b []byte) (*Archive, error) { return Open(bytes.NewReader(b), int64(le
 type file struct{ name, content string }
 
 // pack writes plain members and the archive's end.
-func pack(t testing.TB, format tar.Format, files ...file) []byte {
-	t.Helper()
+func pack(tb testing.TB, format tar.Format, files ...file) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, f := range files {
 		if err := w.WriteHeader(&tar.Header{Name: f.name, Size: int64(len(f.content)), Mode: 0o644, Format: format}); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if _, err := io.WriteString(w, f.content); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }
 
 // header packs one header alone, with the end of the archive.
-func header(t testing.TB, h tar.Header) []byte {
-	t.Helper()
+func header(tb testing.TB, h tar.Header) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	h.Mode = 0o644
 	if err := w.WriteHeader(&h); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	b.Write(make([]byte, 2*blockSize))
 	return b.Bytes()
@@ -214,14 +214,14 @@ func checksum(b []byte) {
 }
 
 // paxSparse packs a sparse file in GNU's format 1.0, which archive/tar does not write.
-func paxSparse(t testing.TB) []byte {
-	t.Helper()
+func paxSparse(tb testing.TB) []byte {
+	tb.Helper()
 	records := ""
 	for _, r := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=disk.vmdk", "GNU.sparse.realsize=1048576"} {
 		records += fmt.Sprintf("%d %s\n", len(r)+4, r)
 	}
 	body := "1\n1048576\n0\n"
-	b := pack(t, tar.FormatUSTAR, file{"PaxHeaders/disk.vmdk", records}, file{"GNUSparseFile.0/disk.vmdk", body + strings.Repeat("\x00", blockSize-len(body))})
+	b := pack(tb, tar.FormatUSTAR, file{"PaxHeaders/disk.vmdk", records}, file{"GNUSparseFile.0/disk.vmdk", body + strings.Repeat("\x00", blockSize-len(body))})
 	b[156] = tar.TypeXHeader
 	checksum(b)
 	return b

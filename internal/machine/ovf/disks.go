@@ -2,6 +2,7 @@ package ovf
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"hyper2kvm/internal/machine"
@@ -152,8 +153,8 @@ func (rd *reader) expand(s string, scope []*element) (string, bool) {
 	if key, ok = strings.CutSuffix(key, "}"); !ok {
 		return "", false
 	}
-	for i := len(scope) - 1; i >= 0; i-- {
-		for section := range scope[i].all("ProductSection") {
+	for _, at := range slices.Backward(scope) {
+		for section := range at.all("ProductSection") {
 			for p := range section.all("Property") {
 				if rd.steps++; rd.steps > maxSteps {
 					return "", false

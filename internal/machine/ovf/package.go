@@ -58,9 +58,9 @@ func (p *Package) Disk(id string) (machine.Disk, bool) {
 // reader is the state of one Parse.
 type reader struct {
 	p            *Package
-	files        map[string]int // index into p.Files by ID; a hostile descriptor has tens of thousands
-	disksByID    map[string]int // index into p.Disks
-	steps        int            // properties looked at so far
+	files        map[string]int      // index into p.Files by ID; a hostile descriptor has tens of thousands
+	disksByID    map[string]int      // index into p.Disks
+	steps        int                 // properties looked at so far
 	diskElements map[string]*element // DiskSection by diskId, for capacities that depend on a system's properties
 	unresolved   map[string]bool     // diskIds whose capacity is a ${property}
 	used         map[string]bool     // diskIds that a system names

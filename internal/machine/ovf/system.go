@@ -2,6 +2,7 @@ package ovf
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -77,12 +78,7 @@ func (rd *reader) hardwareSection(e *element) *element {
 
 // hasItems reports whether a hardware section lists any device.
 func hasItems(h *element) bool {
-	for _, c := range h.children {
-		if isItem(c) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(h.children, isItem)
 }
 
 // isItem reports whether an element describes a device: OVF 2 has three kinds of them.

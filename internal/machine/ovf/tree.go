@@ -110,8 +110,7 @@ func xmlError(err error, line int) error {
 	if errors.Is(err, machine.ErrUnsupported) {
 		return err
 	}
-	var syntax *xml.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*xml.SyntaxError](err); ok {
 		return fmt.Errorf("%w: line %d: %s", machine.ErrDescriptor, syntax.Line, syntax.Msg)
 	}
 	return fmt.Errorf("%w: line %d: %w", machine.ErrDescriptor, line, err)

@@ -79,11 +79,9 @@ func parseLine(line string) (key, value string, err error) {
 		return "", "", fmt.Errorf("%w: %s; needed is key = \"value\"", machine.ErrDescriptor, machine.Quote(line))
 	}
 	if rest, quoted := strings.CutPrefix(value, `"`); quoted {
-		end := strings.IndexByte(rest, '"')
-		if end < 0 {
+		if value, _, ok = strings.Cut(rest, `"`); !ok {
 			return "", "", fmt.Errorf("%w: the value of %s has no closing quote", machine.ErrDescriptor, machine.Quote(key))
 		}
-		value = rest[:end]
 	}
 	return key, unescape(value), nil
 }
