@@ -51,7 +51,7 @@ func runImageCompare(ctx context.Context, con *console, a, b string, o disk.Comp
 	}
 	defer imgB.Close()
 	diff, err := disk.Compare(ctx, imgA, imgB, o)
-	if err != nil && !(diff.Found && errors.Is(err, disk.ErrMismatch)) {
+	if err != nil && (!diff.Found || !errors.Is(err, disk.ErrMismatch)) {
 		return imageFailure(a+" or "+b, err)
 	}
 	d := differenceDoc{A: a, B: b, Equal: !diff.Found, SizeA: diff.SizeA, SizeB: diff.SizeB}

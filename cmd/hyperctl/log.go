@@ -120,5 +120,5 @@ func (l *logPrinter) print(all bool) error {
 func (l *logPrinter) line() error {
 	s := strings.TrimRight(l.part.String(), "\r\n")
 	l.part.Reset()
-	return l.w.line(clean(strings.ReplaceAll(s, "\t", "    ")))
+	return l.w.put(clean(strings.ReplaceAll(s, "\t", "    ")), "\n")
 }

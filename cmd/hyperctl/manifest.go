@@ -88,8 +88,7 @@ func (c *console) readManifest(path string) (document, error) {
 func readFailure(path string, err error) error {
 	f := *explainError(err)
 	f.what, f.why, f.err = "cannot read "+path, err.Error(), err
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		f.why = pe.Err.Error()
 	}
 	return &f

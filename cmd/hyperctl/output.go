@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -86,57 +87,58 @@ func printAll[T any](c *console, v view[T], rows iter.Seq2[T, error]) error {
 	var err error
 	switch c.opts.output {
 	case outName:
-		err = each(rows, func(row T) error { return w.line(clean(v.name(row))) })
+		err = each(rows, func(row T) error { return w.put(clean(v.name(row)), "\n") })
+	case outJSON:
+		err = printList(c, w, v, rows)
 	case outJSONL:
 		err = each(rows, func(row T) error {
 			b, err := c.encode(v.doc(row))
 			if err != nil {
 				return err
 			}
-			return w.bytes(b, "\n")
+			return w.put(string(b), "\n")
 		})
-	case outJSON:
-		sep := "[\n"
-		err = each(rows, func(row T) error {
-			b, err := c.encode(v.doc(row))
-			if err != nil {
-				return err
-			}
-			err = w.bytes([]byte(sep), string(b))
-			sep = ",\n"
-			return err
-		})
-		if sep == "[\n" {
-			w.line("[]")
-		} else {
-			w.line("\n]")
-		}
 	case outYAML:
-		empty := true
-		err = each(rows, func(row T) error {
-			empty = false
-			b, err := c.encode(v.doc(row))
-			if err != nil {
-				return err
-			}
-			y, err := yamlOf(append(append([]byte("["), b...), ']'))
-			if err != nil {
-				return err
-			}
-			return w.bytes(y, "")
-		})
-		if empty {
-			w.line("[]")
-		}
+		err = printSequence(c, w, v, rows)
 	default:
 		t := newTable(w, c, v.columns)
 		err = each(rows, t.add)
-		t.flush()
+		err = cmp.Or(err, t.flush())
 	}
-	if ferr := w.flush(); err == nil {
-		err = ferr
-	}
-	return err
+	return cmp.Or(err, w.flush())
+}
+
+// printList prints a JSON list with one line for each row.
+func printList[T any](c *console, w lineWriter, v view[T], rows iter.Seq2[T, error]) error {
+	before, after := "[\n", "[]\n"
+	err := each(rows, func(row T) error {
+		b, err := c.encode(v.doc(row))
+		if err != nil {
+			return err
+		}
+		err = w.put(before, string(b))
+		before, after = ",\n", "\n]\n"
+		return err
+	})
+	return cmp.Or(err, w.put(after))
+}
+
+// printSequence prints a YAML sequence.
+func printSequence[T any](c *console, w lineWriter, v view[T], rows iter.Seq2[T, error]) error {
+	after := "[]\n"
+	err := each(rows, func(row T) error {
+		after = ""
+		b, err := c.encode(v.doc(row))
+		if err != nil {
+			return err
+		}
+		y, err := yamlOf(slices.Concat([]byte("["), b, []byte("]")))
+		if err != nil {
+			return err
+		}
+		return w.put(string(y))
+	})
+	return cmp.Or(err, w.put(after))
 }
 
 func each[T any](rows iter.Seq2[T, error], f func(T) error) error {

@@ -24,15 +24,13 @@ func testConsole(out io.Writer, env map[string]string) *console {
 	return newConsole(strings.NewReader(""), out, io.Discard, func(k string) string { return env[k] }, func() time.Time { return now })
 }
 
-func ptr[T any](v T) *T { return &v }
-
 func sampleJobs(now time.Time) []queue.Job {
 	return []queue.Job{
-		{ID: "01A", JobID: "web01", Name: "web01.vmdk", State: queue.Running, StartedAt: ptr(now.Add(-12 * time.Minute)), Size: 40 << 30, Kind: "disk",
+		{ID: "01A", JobID: "web01", Name: "web01.vmdk", State: queue.Running, StartedAt: new(now.Add(-12 * time.Minute)), Size: 40 << 30, Kind: "disk",
 			Progress: &queue.Progress{Stage: "convert", StageIndex: 4, StageCount: 5, BytesDone: 74, BytesTotal: 100, BytesPerSec: 96e6, ETASeconds: 250}},
-		{JobID: "evil", Name: "evil\x1b]0;x\x07\u202e.vmdk", State: queue.Waiting, Reason: "disk\nis missing", QueuedAt: ptr(now.Add(-2 * time.Minute))},
-		{ID: "01B", JobID: "büro", Name: "büro-日本.vmdk", State: queue.Done, FinishedAt: ptr(now.Add(-62 * time.Minute)), OutputDir: "/out/2026-01-24/x"},
-		{ID: "01C", JobID: "dc01", Name: "dc01.vhdx", State: queue.Failed, FinishedAt: ptr(now.Add(-40 * time.Minute)), Code: "H2K-SRC-004", Reason: "truncated"},
+		{JobID: "evil", Name: "evil\x1b]0;x\x07\u202e.vmdk", State: queue.Waiting, Reason: "disk\nis missing", QueuedAt: new(now.Add(-2 * time.Minute))},
+		{ID: "01B", JobID: "büro", Name: "büro-日本.vmdk", State: queue.Done, FinishedAt: new(now.Add(-62 * time.Minute)), OutputDir: "/out/2026-01-24/x"},
+		{ID: "01C", JobID: "dc01", Name: "dc01.vhdx", State: queue.Failed, FinishedAt: new(now.Add(-40 * time.Minute)), Code: "H2K-SRC-004", Reason: "truncated"},
 		{JobID: "web03", Name: "web03.vmdk", State: queue.Queued},
 	}
 }

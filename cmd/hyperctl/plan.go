@@ -16,10 +16,7 @@ import (
 // runPlan prints what would be done, and submits nothing. Defaults are those of the daemon's configuration where there is one
 // that can be read.
 func runPlan(ctx context.Context, con *console, parcels []parcel) error {
-	def, err := con.jobDefaults()
-	if err != nil {
-		return err
-	}
+	def := con.jobDefaults()
 	var plans []convert.Plan
 	for _, p := range parcels {
 		reqs, err := p.requests(def)
@@ -54,22 +51,22 @@ func runPlan(ctx context.Context, con *console, parcels []parcel) error {
 }
 
 // jobDefaults are the answers for what a manifest leaves open.
-func (c *console) jobDefaults() (manifest.Defaults, error) {
+func (c *console) jobDefaults() manifest.Defaults {
 	def := manifest.ProductDefaults()
 	conf, there, err := readDaemonConfig(c.opts.daemonConfig)
 	if err != nil {
 		c.note("the plan knows the product's defaults only: %s", explainError(err).Error())
-		return def, nil
+		return def
 	}
 	if !there {
-		return def, nil
+		return def
 	}
 	return manifest.Defaults{
 		Format: conf.OutFormat, Compress: conf.Compress, Compression: conf.Compression, Level: conf.CompressLevel, Flatten: conf.Flatten,
 		FstabMode: conf.FstabMode, Grub: conf.FixGrub, Initramfs: conf.RegenInitramfs, Network: conf.FixNetwork,
 		NetworkLevel: conf.NetworkFixLevel, RemoveTools: conf.RemoveVMwareTools, Inspect: conf.Inspect, Fix: conf.Fix,
 		Validate: conf.ValidateResult, BootTest: conf.BootTest,
-	}, nil
+	}
 }
 
 // requests are the jobs that a parcel becomes.

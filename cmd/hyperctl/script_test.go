@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -27,8 +31,11 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"disk":  makeDisk,
+			"exits":       exits,
+			"disk":        makeDisk,
+			"daemon":      daemonCommand(),
+			"waitfor":     waitFor,
+			"interrupted": interrupted,
 		},
 	})
 }
@@ -73,4 +80,52 @@ func makeDisk(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 	}
 	ts.Check(f.Close())
+}
+
+// waitFor runs a command until it prints something about an entry: what the daemon finds out stands in its next heartbeat.
+func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		ts.Check(ts.Exec(args[0], args[1:]...))
+		if strings.Contains(ts.ReadFile("stdout"), "STATE") {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("nothing is held:\n%s", ts.ReadFile("stdout"))
+		}
+	}
+}
+
+// interrupted sends a command SIGINT when it has printed a text, and holds its exit code: interrupted 130 TEXT hyperctl ...
+func interrupted(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var path string
+	for dir := range strings.SplitSeq(ts.Getenv("PATH"), ":") {
+		if p := filepath.Join(dir, args[2]); path == "" && exec.Command("test", "-x", p).Run() == nil {
+			path = p
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args[3:]...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "HYPERCTL_WORKFLOW_DIR", "HYPERCTL_DAEMON_CONFIG"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	cmd.Stderr = ts.Stderr()
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		ts.Logf("%s", lines.Text())
+		if strings.Contains(lines.Text(), args[1]) {
+			ts.Check(cmd.Process.Signal(os.Interrupt))
+		}
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != want {
+		ts.Fatalf("ended with %v, want exit code %d", err, want)
+	}
 }

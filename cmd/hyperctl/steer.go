@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"hyper2kvm/internal/queue"
@@ -137,10 +136,10 @@ func (c *console) say(a answerDoc) {
 		name = clean(name) + ": "
 	}
 	if a.Error != "" {
-		io.WriteString(c.err, c.errStyle.paint(red, c.errStyle.icon("✖", "x"))+" "+name+a.Error+"\n")
+		fmt.Fprintf(c.err, "%s %s%s\n", c.errStyle.paint(red, c.errStyle.icon("✖", "x")), name, a.Error)
 		return
 	}
 	if !c.opts.quiet {
-		io.WriteString(c.out, name+cleanLine(a.Answer)+"\n")
+		fmt.Fprintf(c.out, "%s%s\n", name, cleanLine(a.Answer))
 	}
 }

@@ -3,27 +3,26 @@ package main
 import (
 	"bufio"
 	"io"
+	"strings"
 )
 
-// lineWriter buffers a long output and remembers the first error.
-type lineWriter struct {
-	w *bufio.Writer
-}
+// lineWriter buffers a long output.
+type lineWriter struct{ w *bufio.Writer }
 
 // outputBuffer is how much is gathered before a write: a list of 100,000 jobs costs some hundred system calls.
 const outputBuffer = 64 << 10
 
 func newLineWriter(w io.Writer) lineWriter { return lineWriter{bufio.NewWriterSize(w, outputBuffer)} }
 
-func (l lineWriter) line(s string) error {
-	l.w.WriteString(s)
-	return l.w.WriteByte('\n')
-}
-
-func (l lineWriter) bytes(b []byte, after string) error {
-	l.w.Write(b)
-	_, err := l.w.WriteString(after)
-	return err
+// put writes text. bufio keeps the first error and returns it from every later call, so that a row is abandoned at its next
+// write at the latest.
+func (l lineWriter) put(text ...string) error {
+	for _, s := range text {
+		if _, err := l.w.WriteString(s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l lineWriter) flush() error { return l.w.Flush() }
@@ -111,26 +110,34 @@ func (t *table[T]) flush() error {
 const padding = "                                                                "
 
 func (t *table[T]) print(cells []cell) error {
+	between := ""
 	for i, c := range cells {
-		if i > 0 {
-			t.w.w.WriteString("  ")
+		gap := blanks(t.widths[i] - width(c.text))
+		text := t.style.paint(c.color, c.text)
+		var err error
+		switch {
+		case t.columns[i].right:
+			err = t.w.put(between, gap, text)
+		case i < len(cells)-1:
+			err = t.w.put(between, text, gap)
+		default:
+			err = t.w.put(between, text)
 		}
-		gap := t.widths[i] - width(c.text)
-		if t.columns[i].right {
-			t.pad(gap)
+		if err != nil {
+			return err
 		}
-		t.w.w.WriteString(t.style.paint(c.color, c.text))
-		if !t.columns[i].right && i < len(cells)-1 {
-			t.pad(gap)
-		}
+		between = "  "
 	}
-	return t.w.w.WriteByte('\n')
+	return t.w.put("\n")
 }
 
-func (t *table[T]) pad(n int) {
-	for n > 0 {
-		k := min(n, len(padding))
-		t.w.w.WriteString(padding[:k])
-		n -= k
+// blanks returns n blanks, without allocating for the usual widths.
+func blanks(n int) string {
+	switch {
+	case n <= 0:
+		return ""
+	case n <= len(padding):
+		return padding[:n]
 	}
+	return strings.Repeat(" ", n)
 }
