@@ -1,13 +1,11 @@
 package qcow2
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
 	"sync"
 
-	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/zstd"
 
 	"hyper2kvm/internal/disk"
@@ -64,7 +62,8 @@ func (img *Image) decompress(dst []byte, entry uint64) error {
 	if img.decode.zstd != nil {
 		err = img.decode.unzstd(dst, src)
 	} else {
-		err = s.inflate(dst, src)
+		clear(s.src[len(src) : len(src)+inputSlack])
+		err = s.inflate.inflate(dst, s.src, len(src))
 	}
 	if err != nil {
 		kind := disk.ErrCorrupt
@@ -84,9 +83,8 @@ type decoder struct {
 
 // decodeState is what one goroutine uses for one cluster.
 type decodeState struct {
-	src    []byte // compressed data: the most that an entry can claim
-	reader bytes.Reader
-	flate  io.ReadCloser // also a flate.Resetter; nil for zstd
+	src     []byte    // compressed data: the most that an entry can claim, and inputSlack
+	inflate *inflater // nil for zstd
 }
 
 func newDecoder(h *header) (decoder, error) {
@@ -99,8 +97,15 @@ func newDecoder(h *header) (decoder, error) {
 		}
 		d.zstd = z
 	}
-	room := 2*h.clusterSize + disk.SectorSize
-	d.states = &sync.Pool{New: func() any { return &decodeState{src: make([]byte, room)} }}
+	room := 2*h.clusterSize + disk.SectorSize + inputSlack
+	framed := d.zstd != nil
+	d.states = &sync.Pool{New: func() any {
+		s := &decodeState{src: make([]byte, room)}
+		if !framed {
+			s.inflate = newInflater()
+		}
+		return s
+	}}
 	return d, nil
 }
 
@@ -111,21 +116,6 @@ func (d decoder) close() {
 	if d.zstd != nil {
 		d.zstd.Close()
 	}
-}
-
-// inflate fills dst from a raw deflate stream. What follows the stream is padding.
-func (s *decodeState) inflate(dst, src []byte) error {
-	s.reader.Reset(src)
-	if s.flate == nil {
-		s.flate = flate.NewReader(&s.reader)
-	} else if err := s.flate.(flate.Resetter).Reset(&s.reader, nil); err != nil {
-		return err
-	}
-	_, err := io.ReadFull(s.flate, dst)
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // unzstd fills dst from zstd frames, normally one. What follows is padding, which a decoder would take for a broken frame.
