@@ -90,8 +90,9 @@ type decodeState struct {
 func newDecoder(h *header) (decoder, error) {
 	var d decoder
 	if h.compression == compressionZstd {
-		// DecodeAll may run in as many goroutines as there are processors; the limit is on what one frame may say it holds.
-		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(1<<maxClusterBits), zstd.WithDecodeAllCapLimit(true))
+		// DecodeAll may run in as many goroutines as there are processors. It takes no memory for a window but dst, and stops at
+		// the end of that; the limit on the window is the reference decoder's.
+		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxWindow(maxZstdWindow), zstd.WithDecodeAllCapLimit(true))
 		if err != nil {
 			return d, err
 		}

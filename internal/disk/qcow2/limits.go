@@ -20,6 +20,8 @@ const (
 	maxHeaderBytes = 1 << maxClusterBits
 	// maxExtensions bounds the walk over header extensions: qemu writes four, an empty one takes only eight bytes.
 	maxExtensions = 1024
+	// maxZstdWindow is what a zstd frame may say that it looks back: the limit of the reference decoder, and so of qemu.
+	maxZstdWindow = 128 << 20
 	// maxShownName is how much of a name from an image goes into a message.
 	maxShownName = 200
 

@@ -114,6 +114,40 @@ func TestQemuAgrees(t *testing.T) {
 	}
 }
 
+// TestManyRefcountBlocks writes files over several refcount blocks, whose places compressed clusters must not cross.
+func TestManyRefcountBlocks(t *testing.T) {
+	const cs = 4 << 10 // a block counts 8 MiB of the file
+	src := disktest.NewMemImage(6000 * cs)
+	content := disktest.Random(1, 6000*cs)
+	for i := 0; i < len(content); i += cs {
+		if i/cs%7 != 0 {
+			clear(content[i+cs*(i/cs%5+4)/10 : i+cs]) // most of it shrinks, to 40 to 80 per cent
+		}
+	}
+	src.Put(0, content)
+	for _, compression := range []string{"", "zlib", "zstd"} {
+		t.Run(compression, func(t *testing.T) {
+			dir := t.TempDir()
+			raw, out := filepath.Join(dir, "a.raw"), filepath.Join(dir, "a.qcow2")
+			writeRaw(t, raw, src)
+			f, err := os.Create(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			copyTo(t, f, src, Options{Compression: compression, ClusterSize: cs})
+			if st, err := f.Stat(); err != nil || st.Size() < 12<<20 {
+				t.Fatalf("the file is too small to test anything: %v %v", st, err)
+			}
+			if res := checkClean(t, out); (res.Compressed > 0) != (compression != "") {
+				t.Errorf("%+v", res)
+			}
+			disktest.QemuImg(t, "check", out)
+			disktest.QemuImg(t, "compare", "-f", "raw", "-F", "qcow2", raw, out)
+		})
+	}
+}
+
 func writeRaw(tb testing.TB, path string, img disk.Image) {
 	tb.Helper()
 	f, err := os.Create(path)
