@@ -295,11 +295,22 @@ func (c *Claim) end(names ...string) {
 	if c.log != nil {
 		_ = c.log.Close()
 	}
+	c.s.setLive(c, false)
 	c.s.mu.Lock()
-	delete(c.s.live, c.rec.ID)
 	hint := c.s.hint
 	c.s.mu.Unlock()
 	hint(names...)
+}
+
+// setLive puts a job on the list of running ones or takes it off. The same job may be on it again already, as another Claim.
+func (s *Spool) setLive(c *Claim, live bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if live {
+		s.live[c.rec.ID] = c
+	} else if s.live[c.rec.ID] == c {
+		delete(s.live, c.rec.ID)
+	}
 }
 
 // Live are the jobs that are claimed now, in the order of their ids.

@@ -39,7 +39,7 @@ func (s *Spool) Find(ctx context.Context, key string) (Job, error) {
 		return s.runningJob(*best), nil
 	}
 	return s.findFinal(ctx, "", func(entry string) bool {
-		return sameJob(key, entry, unnumbered(entry), jobIDOf(unnumbered(entry)))
+		return sameJob(key, entry, unnumbered(entry), jobIDOf(unnumbered(entry))) || strings.HasPrefix(entry, "job-") // safeName
 	}, func(j Job, _ finalFile) bool {
 		return sameJob(key, j.Name, j.OriginalName, j.JobID)
 	})

@@ -23,31 +23,27 @@ type lockHolder struct {
 
 func (s *Spool) lockPath() string { return s.own("lock") }
 
-// takeLock takes the write lock on .hyper2kvm/lock, waiting for children that outlived a killed daemon. The lock belongs to the
-// open file, so that every child that inherits the descriptor holds it too.
+// The lock file has two locks, each on a byte of its own and each held by an open file. The daemon's is never inherited: it is
+// free as soon as the daemon is dead, which is what clients ask. The other is inherited by every child: a new daemon waits until
+// the last child of a killed one has ended.
+const (
+	daemonByte   = 0
+	childrenByte = 1
+)
+
+// takeLock takes both locks of .hyper2kvm/lock. Another daemon is refused at once; children that outlived a killed one are waited
+// for.
 func (s *Spool) takeLock(wait time.Duration) error {
-	f, err := os.OpenFile(s.lockPath(), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, modeFile)
+	own, err := s.lockByte(daemonByte, 0)
 	if err != nil {
-		return layoutError(err)
+		return err
 	}
-	lk := unix.Flock_t{Type: unix.F_WRLCK}
-	deadline := time.Now().Add(wait)
-	for {
-		err = unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lk)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) {
-			_ = f.Close()
-			return fmt.Errorf("%w: locks do not work on %s: %w", ErrLayout, s.lockPath(), err)
-		}
-		if !time.Now().Before(deadline) {
-			err := lockedError(s.lockPath())
-			_ = f.Close()
-			return err
-		}
-		time.Sleep(lockRetry)
+	f, err := s.lockByte(childrenByte, wait)
+	if err != nil {
+		own.Close()
+		return err
 	}
+	s.daemonLock = own
 	host, _ := os.Hostname()
 	b, err := json.Marshal(lockHolder{PID: os.Getpid(), Host: host, Since: s.clock()})
 	if err == nil {
@@ -63,6 +59,31 @@ func (s *Spool) takeLock(wait time.Duration) error {
 	return nil
 }
 
+// lockByte opens the lock file and write-locks one byte of it.
+func (s *Spool) lockByte(at int64, wait time.Duration) (*os.File, error) {
+	f, err := os.OpenFile(s.lockPath(), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, modeFile)
+	if err != nil {
+		return nil, layoutError(err)
+	}
+	deadline := time.Now().Add(wait)
+	for {
+		err = unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Start: at, Len: 1})
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) {
+			_ = f.Close()
+			return nil, fmt.Errorf("%w: locks do not work on %s: %w", ErrLayout, s.lockPath(), err)
+		}
+		if !time.Now().Before(deadline) {
+			err := lockedError(s.lockPath())
+			_ = f.Close()
+			return nil, err
+		}
+		time.Sleep(lockRetry)
+	}
+}
+
 func lockedError(path string) error {
 	var h lockHolder
 	if err := readJSON(path, &h); err != nil || h.PID == 0 {
@@ -71,14 +92,14 @@ func lockedError(path string) error {
 	return fmt.Errorf("%w: process %d on %q since %s, or a job that it started (%s)", ErrLocked, h.PID, h.Host, h.Since.Format(time.RFC3339), path)
 }
 
-// locked says whether somebody holds the lock, without taking anything.
+// locked says whether a daemon holds its lock, without taking anything.
 func (s *Spool) locked() (bool, error) {
 	f, err := os.OpenFile(s.lockPath(), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
-	lk := unix.Flock_t{Type: unix.F_WRLCK}
+	lk := unix.Flock_t{Type: unix.F_WRLCK, Start: daemonByte, Len: 1}
 	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &lk); err != nil {
 		return false, fmt.Errorf("%s: %w", s.lockPath(), err)
 	}

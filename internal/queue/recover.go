@@ -110,7 +110,11 @@ func (s *Spool) recover() error {
 			return fmt.Errorf("recover %q: %w", id, err)
 		}
 	}
-	return s.adopt()
+	if err := s.adopt(); err != nil {
+		return err
+	}
+	s.tidy(s.clock())
+	return nil
 }
 
 // maxLeftJobs bounds how many records are read at a start: far more than jobs ever run or wait with a record.

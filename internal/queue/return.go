@@ -44,8 +44,11 @@ func (c *Claim) putBack(ctx context.Context, reason string, crashes int) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// The inbox may take the entry again as soon as it is in the drop zone: by then this job must be no obstacle any more.
+	c.s.setLive(c, false)
 	rec, names, err := c.s.giveBack(c.rec, crashes)
 	if err != nil {
+		c.s.setLive(c, true)
 		return err
 	}
 	c.rec = rec
@@ -66,14 +69,11 @@ func (s *Spool) giveBack(rec Record, crashes int) (Record, []string, error) {
 	if err := s.writeRecord(rec, crashes > 0); err != nil {
 		return rec, nil, err
 	}
-	names, err := s.returnEntry(rec)
-	if err != nil {
-		return rec, nil, err
-	}
 	s.mu.Lock()
-	s.returned[keyOf(rec.Identity)] = rec
+	s.returned[keyOf(rec.Identity)] = rec // before the entry can be claimed again, which is when its id is asked for
 	s.mu.Unlock()
-	return rec, names, nil
+	names, err := s.returnEntry(rec)
+	return rec, names, err
 }
 
 // returnEntry moves an entry of processing/ back to the drop zone under the names that it had there, or numbered ones. An entry

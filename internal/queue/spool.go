@@ -26,8 +26,9 @@ type Spool struct {
 	fs         atomicfile.FS
 	ended      func(Record)
 
-	lock      *os.File // the daemon's, nil in a client
-	recovered []Recovery
+	daemonLock *os.File // held by the daemon alone, nil in a client
+	lock       *os.File // inherited by its children, nil in a client
+	recovered  []Recovery
 
 	placeMu sync.Mutex // one output directory is chosen at a time
 
@@ -129,7 +130,7 @@ func newSpool(dir string, o StartOptions) (*Spool, error) {
 // Dir is the absolute path of the workflow directory.
 func (s *Spool) Dir() string { return s.dir }
 
-// LockFile is the locked file. A child that inherits it holds the lock too, so that a new daemon waits for it. nil in a client.
+// LockFile is what children inherit: as long as one of them lives, a new daemon waits for it. nil in a client.
 func (s *Spool) LockFile() *os.File { return s.lock }
 
 // Close gives the lock up. Jobs that are still claimed stay in processing/ for the next Start.
@@ -137,8 +138,8 @@ func (s *Spool) Close() error {
 	if s.lock == nil {
 		return nil
 	}
-	err := s.lock.Close()
-	s.lock = nil
+	err := errors.Join(s.lock.Close(), s.daemonLock.Close())
+	s.lock, s.daemonLock = nil, nil
 	return err
 }
 
