@@ -1,0 +1,167 @@
+package deflate
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
+
+// Levels of the encoder.
+const (
+	Fastest = 1
+	Default = 2
+	Best    = 3
+)
+
+// Options say how hard an encoder searches, and where. The zero value is the default level with a window of 4096 bytes.
+type Options struct {
+	Level  int // 1 to 3; 0 is the default
+	Window int // how far back a match may lie, in bytes, 1 to 32768; 0 is 4096
+}
+
+// defaultWindow is what qemu gives its inflater for a qcow2 cluster.
+const defaultWindow = 4096
+
+const (
+	pieceSize   = 1 << 16       // what is searched, and written as blocks, at a time
+	pieceSlack  = 16            // bytes beyond a piece that may be read
+	pieceStride = pieceSize / 2 // what is new in every piece after the first, behind as much of the past
+	maxSeqs     = pieceSize/4 + 1
+)
+
+// Encoder writes DEFLATE streams. It holds all that this takes: a call allocates nothing if the output has room. Not safe for
+// concurrent use. The output depends on the input and the options alone.
+type Encoder struct {
+	level  int
+	window uint32
+	finder finder
+	block  block
+	seqs   [maxSeqs]uint64
+	piece  [pieceSize + pieceSlack]byte
+}
+
+// NewEncoder returns an encoder, or an error that says what is wrong with the options.
+func NewEncoder(o Options) (*Encoder, error) {
+	if o.Level < 0 || o.Level > Best {
+		return nil, fmt.Errorf("deflate: level %d; it must be 1 to %d, or 0 for the default", o.Level, Best)
+	}
+	if o.Window < 0 || o.Window > maxWindow {
+		return nil, fmt.Errorf("deflate: window of %d bytes; it must be 1 to %d, or 0 for the default", o.Window, maxWindow)
+	}
+	if o.Level == 0 {
+		o.Level = Default
+	}
+	if o.Window == 0 {
+		o.Window = defaultWindow
+	}
+	return &Encoder{level: o.Level, window: uint32(o.Window)}, nil
+}
+
+// Encode appends src as one stream to dst and returns the longer slice.
+func (e *Encoder) Encode(dst, src []byte) []byte {
+	out, _ := e.encode(dst, src, 0)
+	return out
+}
+
+// EncodeLimit appends src as one stream of at most limit bytes to dst. If it takes more, dst comes back as it was, and false; that is found
+// early, before anything is written.
+func (e *Encoder) EncodeLimit(dst, src []byte, limit int) ([]byte, bool) {
+	if limit < 2 { // the shortest stream, that of nothing
+		return dst, false
+	}
+	return e.encode(dst, src, limit)
+}
+
+// encode is Encode for a limit of 0.
+func (e *Encoder) encode(dst, src []byte, limit int) ([]byte, bool) {
+	w := bitWriter{out: dst[:cap(dst)], at: len(dst)}
+	e.finder.reset()
+	var base, from int // where the piece begins in src, and where in the piece is what was not yet written
+	for {
+		end := copy(e.piece[from:pieceSize], src[base+from:]) + from
+		clear(e.piece[end : end+pieceSlack])
+		last := base+end == len(src)
+		seqs := e.finder.search(e, from, end, base)
+		if !e.writeBlock(&w, seqs, e.piece[from:end], last, limit+len(dst), limit != 0) {
+			return dst, false
+		}
+		if last {
+			break
+		}
+		copy(e.piece[:pieceStride], e.piece[pieceStride:pieceSize])
+		base += pieceStride
+		from = pieceStride
+	}
+	w.align()
+	return w.out[:w.at], true
+}
+
+// room makes sure that n more bytes fit, and eight beyond them.
+func (w *bitWriter) room(n int) {
+	if len(w.out)-w.at < n+8 {
+		out := slices.Grow(w.out[:w.at], n+8)
+		w.out = out[:cap(out)]
+	}
+}
+
+// writeBlock writes the sequences, which cover src, as the kind of block that takes the fewest bits. It is false if the output
+// would go beyond end, which holds if limited.
+func (e *Encoder) writeBlock(w *bitWriter, seqs []uint64, src []byte, last bool, end int, limited bool) bool {
+	b := &e.block
+	b.count(seqs, src)
+	dynamic := b.build()
+	fixedLit, fixedDist := fixedLengths()
+	fixed := 3 + b.size(&fixedLit, &fixedDist)
+	stored := storedSize(w.n, len(src))
+	best := min(dynamic, fixed, stored)
+	bytes := (int(w.n) + best + 7) / 8
+	if limited && bytes > end-w.at {
+		return false
+	}
+	w.room(bytes)
+	var final uint64
+	if last {
+		final = 1
+	}
+	switch best {
+	case stored:
+		w.stored(src, final)
+		return true
+	case fixed:
+		b.litLen, b.distLen = fixedLit, fixedDist
+		w.put(final|blockFixed<<1, 3)
+		w.flush()
+	default:
+		b.writeHeader(w, final)
+	}
+	b.prepare()
+	b.writeSymbols(w, seqs, src)
+	return true
+}
+
+// storedSize returns how many bits it takes to store n bytes after a byte of which used bits are in use.
+func storedSize(used uint, n int) int {
+	blocks := max(1, (n+maxStored-1)/maxStored)
+	first := (3 + used + 7) &^ 7
+	return int(first-used) + (blocks-1)*8 + blocks*32 + n*8
+}
+
+// stored writes src as it is, in as many blocks as it takes.
+func (w *bitWriter) stored(src []byte, final uint64) {
+	for {
+		part := src[:min(len(src), maxStored)]
+		src = src[len(part):]
+		f := final
+		if len(src) > 0 {
+			f = 0
+		}
+		w.put(f|blockStored<<1, 3)
+		w.align()
+		binary.LittleEndian.PutUint16(w.out[w.at:], uint16(len(part)))
+		binary.LittleEndian.PutUint16(w.out[w.at+2:], ^uint16(len(part)))
+		w.at += 4 + copy(w.out[w.at+4:], part)
+		if len(src) == 0 {
+			return
+		}
+	}
+}
