@@ -84,7 +84,8 @@ func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("the daemon ended:\n%s", b)
 		default:
 		}
-		return ts.Exec("hyperctl", "-q", "workflow", "status") == nil
+		return ts.Exec("hyperctl", "workflow", "status", "-o", "json") == nil &&
+			strings.Contains(ts.ReadFile("stdout"), strconv.Itoa(pid))
 	})
 }
 

@@ -49,6 +49,12 @@ func TestScripts(t *testing.T) {
 			"killjob": killJob,
 			"awaitok": awaitOK,
 		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", binDir+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("HYPERCTL_WORKFLOW_DIR", filepath.Join(e.WorkDir, "w"))

@@ -164,6 +164,11 @@ func (j *job) attempt(ctx context.Context) (outcome, error) {
 	if !rec.Dir {
 		req.Entry = rec.OriginalName
 	}
+	for _, d := range mjob.Source.Disks {
+		if filepath.IsAbs(d.Path) { // the intake has asked whether its owner may name it
+			req.Files[d.Path] = d.Path
+		}
+	}
 	c, err := j.d.spawn.start(j.d.spool.LockFile(), s.KillAfter, req)
 	if err != nil {
 		return outcome{}, err

@@ -25,6 +25,8 @@ var errBusy = errors.New("entry is not ready after all")
 // nil. An error of these leaves the job where it is, and the same call may be made again.
 type Claim struct {
 	s     *Spool
+	id    string
+	entry string // in processing/
 	need  Need
 	files map[string]string
 	seen  map[string]look // by absolute path, after the claim
@@ -48,7 +50,7 @@ func (c *Claim) Record() Record {
 func (c *Claim) Need() Need { return c.need }
 
 // Path is the absolute path of the entry in processing/.
-func (c *Claim) Path() string { return c.s.path(DirRunning, c.rec.Entry) }
+func (c *Claim) Path() string { return c.s.path(DirRunning, c.entry) }
 
 // Files are the job's files: from the names that the user gave them (relative and slash-separated in a folder) to absolute paths.
 func (c *Claim) Files() map[string]string { return maps.Clone(c.files) }
@@ -76,7 +78,7 @@ func (s *Spool) Claim(ctx context.Context, e Entry, need Need) (*Claim, error) {
 	if err := s.fs.Mkdir(s.jobPath(rec.ID), modeDir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, s.disk(err)
 	}
-	c := &Claim{s: s, need: need, rec: rec}
+	c := &Claim{s: s, id: rec.ID, entry: rec.Entry, need: need, rec: rec}
 	if err := s.writeRecord(rec, false); err != nil {
 		return nil, errors.Join(err, s.dropJob(rec.ID))
 	}
@@ -162,7 +164,7 @@ func (s *Spool) nameIsLive(entry string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.live {
-		if c.rec.Entry == entry {
+		if c.entry == entry {
 			return true
 		}
 	}
@@ -313,11 +315,17 @@ func (s *Spool) setLive(c *Claim, live bool) {
 	}
 }
 
+func (s *Spool) isLive(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.live[id] != nil
+}
+
 // Live are the jobs that are claimed now, in the order of their ids.
 func (s *Spool) Live() []*Claim {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.SortedFunc(maps.Values(s.live), func(a, b *Claim) int { return strings.Compare(a.rec.ID, b.rec.ID) })
+	return slices.SortedFunc(maps.Values(s.live), func(a, b *Claim) int { return strings.Compare(a.id, b.id) })
 }
 
 // forget removes the record of a job that never began, unless it carries what happened to it before.

@@ -108,13 +108,13 @@ func (s *Spool) publishOutput(r Record) error {
 			return fmt.Errorf("%w: output directory %q", ErrExists, r.OutputDir)
 		}
 		if err != nil {
-			return s.disk(err)
+			return kinded(err)
 		}
 	}
-	if err := s.disk(s.fs.SyncDir(parent)); err != nil {
-		return err
+	if err := s.fs.SyncDir(parent); err != nil {
+		return kinded(err)
 	}
-	return s.disk(s.fs.SyncDir(filepath.Dir(r.Partial)))
+	return kinded(s.fs.SyncDir(filepath.Dir(r.Partial)))
 }
 
 // Fail ends a job that did not go well: what it had built is dropped, the record learns why, <name>.error.json is published
@@ -144,7 +144,10 @@ func (c *Claim) Fail(ctx context.Context, o Outcome) error {
 // failing brings a job to PhaseFailing.
 func (s *Spool) failing(r Record, o Outcome) (Record, error) {
 	if err := s.dropPartial(r); err != nil {
-		return r, err
+		if !errors.Is(err, ErrIO) && !errors.Is(err, fs.ErrPermission) {
+			return r, err
+		}
+		s.log.Warn("what a failed job had built is left behind", "id", r.ID, "dir", r.Partial, "error", err)
 	}
 	now := s.clock()
 	r.Terminal, r.Date = DirFailed, s.date(now)
@@ -188,8 +191,8 @@ func suffixOf(terminal string) string {
 // finish is everything from the commit on. Each step may have happened before, in a daemon that crashed.
 func (s *Spool) finish(r Record) (Record, error) {
 	dir := s.path(r.Terminal, r.Date)
-	if err := s.disk(s.fs.MkdirDurable(dir, modeDir)); err != nil {
-		return r, err
+	if err := s.fs.MkdirDurable(dir, modeDir); err != nil {
+		return r, layoutError(s.disk(err))
 	}
 	r, err := s.commit(r, dir)
 	if err != nil {
@@ -250,11 +253,27 @@ func (s *Spool) moveSource(r Record, dir string) error {
 		s.log.Warn("the source of a finished job is gone", "id", r.ID, "name", r.OriginalName)
 		return nil
 	}
-	if err := s.fs.SyncFile(to); err != nil && !errors.Is(err, fs.ErrPermission) {
-		return s.disk(err)
+	if err := s.syncSource(to); err != nil {
+		return err
 	}
 	for _, d := range []string{dir, s.path(DirRunning), s.path(DirQueued)} {
 		if err := s.fs.SyncDir(d); err != nil {
+			return s.disk(err)
+		}
+	}
+	return nil
+}
+
+// syncSource makes the user's own data durable, which cp does not: nothing of a finished job may depend on the page cache.
+func (s *Spool) syncSource(path string) error {
+	paths := []string{path}
+	if l, err := lookAt(filepath.Dir(path), filepath.Base(path)); err == nil {
+		for _, rel := range l.files {
+			paths = append(paths, filepath.Join(path, filepath.FromSlash(rel)))
+		}
+	}
+	for _, p := range paths {
+		if err := s.fs.SyncFile(p); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return s.disk(err)
 		}
 	}

@@ -31,10 +31,13 @@ const (
 	childrenByte = 1
 )
 
-// takeLock takes both locks of .hyper2kvm/lock. Another daemon is refused at once; children that outlived a killed one are waited
+// dyingWait is for a daemon that was killed a moment ago and is not quite gone.
+const dyingWait = time.Second
+
+// takeLock takes both locks of .hyper2kvm/lock. Another daemon is refused soon; children that outlived a killed one are waited
 // for.
 func (s *Spool) takeLock(wait time.Duration) error {
-	own, err := s.lockByte(daemonByte, 0)
+	own, err := s.lockByte(daemonByte, min(wait, dyingWait))
 	if err != nil {
 		return err
 	}

@@ -210,5 +210,5 @@ func (s *Spool) dropPartial(rec Record) error {
 	if !exists(rec.Partial) {
 		return nil
 	}
-	return s.disk(s.fs.RemoveAll(rec.Partial))
+	return kinded(s.fs.RemoveAll(rec.Partial))
 }

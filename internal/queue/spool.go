@@ -146,8 +146,6 @@ func (s *Spool) Close() error {
 // date is the name of a date directory.
 func (s *Spool) date(t time.Time) string { return t.In(s.loc).Format(time.DateOnly) }
 
-func isSyncError(err error) bool { return errors.Is(err, atomicfile.ErrSync) }
-
 // exists says whether a name is taken, by whatever.
 func exists(path string) bool {
 	_, err := os.Lstat(path)
