@@ -105,8 +105,7 @@ func (f FS) RenameNoReplace(old, new string) error {
 	if err == nil || renamed(was, old, new) {
 		return nil
 	}
-	var link *os.LinkError
-	if errors.As(err, &link) {
+	if _, ok := errors.AsType[*os.LinkError](err); ok {
 		return err
 	}
 	return &os.LinkError{Op: "rename", Old: old, New: new, Err: err}

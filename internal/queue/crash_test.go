@@ -40,7 +40,7 @@ type world struct {
 	dropped  map[string]bool // contents; each is unique
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t *testing.T) *world {
 	t.Helper()
 	return &world{dir: filepath.Join(t.TempDir(), "w"), out: t.TempDir(), dropped: map[string]bool{}}
 }

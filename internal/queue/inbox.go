@@ -207,7 +207,7 @@ func (i *Inbox) step(ctx context.Context) time.Duration {
 	end := time.Now().Add(busySlice)
 	more, small := i.lookAtUnready(ctx, now, end)
 	more = i.settleStandings(ctx, now, end) || more
-	i.serve(ctx, now, small)
+	more = i.serve(ctx, now, small) || more
 	i.checkSettled(now, more)
 	i.publish(now)
 	if more {

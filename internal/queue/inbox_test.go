@@ -15,7 +15,7 @@ import (
 )
 
 // inbox runs an inbox until the test ends.
-func inbox(t testing.TB, s *Spool, in Intake, o InboxOptions) *Inbox {
+func inbox(t *testing.T, s *Spool, in Intake, o InboxOptions) *Inbox {
 	t.Helper()
 	if o.Settle == 0 {
 		o.Settle = 50 * time.Millisecond
@@ -37,7 +37,7 @@ func inbox(t testing.TB, s *Spool, in Intake, o InboxOptions) *Inbox {
 }
 
 // eventually waits for a state that has no event of its own.
-func eventually(t testing.TB, what string, cond func() bool) {
+func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -51,7 +51,7 @@ func eventually(t testing.TB, what string, cond func() bool) {
 	}
 }
 
-func next(t testing.TB, i *Inbox) *Claim {
+func next(t *testing.T, i *Inbox) *Claim {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -63,7 +63,7 @@ func next(t testing.TB, i *Inbox) *Claim {
 }
 
 // nothing proves that nothing is handed out while the inbox looks at the drop zone several times.
-func nothing(t testing.TB, i *Inbox) {
+func nothing(t *testing.T, i *Inbox) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
@@ -81,7 +81,7 @@ func held(i *Inbox, name string) (State, string) {
 	return "", ""
 }
 
-func waitHeld(t testing.TB, i *Inbox, name string, state State, reason string) {
+func waitHeld(t *testing.T, i *Inbox, name string, state State, reason string) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%s %s: %s; held: %+v", name, state, reason, i.Snapshot().Held), func() bool {
 		s, r := held(i, name)
@@ -90,7 +90,8 @@ func waitHeld(t testing.TB, i *Inbox, name string, state State, reason string) {
 }
 
 // names is an Intake by file content: "kind" or "kind a b" for an entry that names a and b, "batch x y" for one that splits.
-func names(t testing.TB) Intake {
+func names(t *testing.T) Intake {
+	t.Helper()
 	return examine(func(e Entry) Need {
 		if e.Dir {
 			return Need{Kind: "folder"}
@@ -413,7 +414,7 @@ func TestOldestFirst(t *testing.T) {
 }
 
 // waitForClock waits until the clock of the file system has gone on.
-func waitForClock(t testing.TB, s *Spool) {
+func waitForClock(t *testing.T, s *Spool) {
 	t.Helper()
 	path := s.path("clock")
 	var first int64
@@ -572,15 +573,12 @@ func TestLostWatchIsMadeUpForByScans(t *testing.T) {
 }
 
 func TestFullDiskStopsClaiming(t *testing.T) {
-	s := start(t, t.TempDir(), StartOptions{})
+	var full syncBool
+	s := start(t, t.TempDir(), StartOptions{before: fullDisk(&full)})
 	drop(t, s, "x.vmdk", "disk")
 	i := inbox(t, s, names(t), InboxOptions{})
 	c := next(t, i)
-	var full syncBool
 	full.set(true)
-	i.call(func() {
-		s.fs.Before = fullDisk(&full)
-	})
 	if err := c.Fail(t.Context(), Outcome{}); !errors.Is(err, ErrNoSpace) {
 		t.Fatal(err)
 	}

@@ -187,8 +187,8 @@ func (i *Inbox) retryAfter(settling time.Duration) time.Duration {
 func (i *Inbox) examine(ctx context.Context, it *item, now time.Time) {
 	var need Need
 	var err error
-	if err = checkName(it.name); err != nil {
-		need = Need{Kind: "file", Refuse: map[string]any{"code": codeName, "error": err.Error(), "retryable": false,
+	if bad := checkName(it.name); bad != nil {
+		need = Need{Kind: "file", Refuse: map[string]any{"code": codeName, "error": bad.Error(), "retryable": false,
 			"hint": "rename it and put it into " + DirQueued + " again"}}
 	} else {
 		need, err = i.intake.Examine(ctx, i.entry(it))

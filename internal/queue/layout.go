@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,7 +55,7 @@ func (s *Spool) createLayout() error {
 		}
 	}
 	paths := make([]string, 0, len(stateDirs)+1+len(ownDirs))
-	for _, name := range append(stateDirs[:len(stateDirs):len(stateDirs)], DirOwn) {
+	for _, name := range append(slices.Clip(stateDirs), DirOwn) {
 		paths = append(paths, s.path(name))
 	}
 	for _, name := range ownDirs {

@@ -190,8 +190,8 @@ func (i *Inbox) mayClaim() bool {
 }
 
 // serve deals with what can leave the drop zone: refused entries, batches, and then one claim for each waiting Next. A batch is
-// split before anything is claimed, because its parts may name it.
-func (i *Inbox) serve(ctx context.Context, now time.Time, small bool) {
+// split before anything is claimed, because its parts may name it. It says whether there is more to look at first.
+func (i *Inbox) serve(ctx context.Context, now time.Time, small bool) (more bool) {
 	i.retryStuck(ctx)
 	for i.mayClaim() && len(i.refusing) > 0 {
 		it := i.refusing[0]
@@ -205,12 +205,16 @@ func (i *Inbox) serve(ctx context.Context, now time.Time, small bool) {
 		i.splitting = i.splitting[1:]
 		if i.items[it.name] == it && it.standing == standRunnable {
 			i.claimFailed(it, i.split(ctx, it), now)
+			more = true
 		}
+	}
+	if more {
+		return true
 	}
 	for len(i.waiters) > 0 && i.mayClaim() && len(i.dirty) == 0 && i.scanning.done && !small {
 		it := i.pop()
 		if it == nil {
-			return
+			return false
 		}
 		c, err := i.claim(ctx, it)
 		if err != nil {
@@ -221,6 +225,7 @@ func (i *Inbox) serve(ctx context.Context, now time.Time, small bool) {
 		i.waiters = slices.Delete(i.waiters, 0, 1)
 		w.reply <- claimed{claim: c}
 	}
+	return false
 }
 
 // pop takes the entry that has waited longest.
@@ -296,6 +301,9 @@ func (i *Inbox) split(ctx context.Context, it *item) error {
 		return err
 	}
 	err = c.Split(ctx, it.need.Parts)
+	for _, p := range c.Record().Parts {
+		i.touch(p.Name)
+	}
 	if err == nil || c.Record().Phase == PhaseSplitting || c.Record().Phase == PhaseOutputDone {
 		return i.ended(err, c)
 	}

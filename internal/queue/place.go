@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -19,7 +20,7 @@ func (c *Claim) Partial(ctx context.Context, outRoot string) (string, error) {
 	if !filepath.IsAbs(outRoot) {
 		return "", fmt.Errorf("%w: output directory %q is not absolute", ErrName, outRoot)
 	}
-	dir := filepath.Join(outRoot, partialDir, c.rec.ID)
+	dir := filepath.Join(outRoot, partialDir, c.id)
 	err := c.change(ctx, true, func(r *Record) error {
 		if r.Partial != "" && r.Partial != dir {
 			return fmt.Errorf("%w: %s already builds in %q", ErrState, r.ID, r.Partial)
@@ -42,7 +43,7 @@ func (c *Claim) Partial(ctx context.Context, outRoot string) (string, error) {
 		return "", err
 	}
 	if err := c.s.fs.Mkdir(dir, modeOutput); err != nil {
-		return "", c.s.disk(err)
+		return "", kinded(err)
 	}
 	id, err := nodeOf(dir)
 	c.rec.PartialIno = id.ino // written with the next durable record, before anything depends on it
@@ -138,9 +139,9 @@ func (s *Spool) makeDirs(dir string, mode fs.FileMode) error {
 		}
 		todo = append(todo, at)
 	}
-	for i := len(todo) - 1; i >= 0; i-- {
-		if err := s.fs.MkdirDurable(todo[i], mode); err != nil {
-			return s.disk(err)
+	for _, at := range slices.Backward(todo) {
+		if err := s.fs.MkdirDurable(at, mode); err != nil {
+			return kinded(err)
 		}
 	}
 	return nil

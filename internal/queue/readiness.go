@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // verdict is what one look at an entry of the drop zone came to.
@@ -68,6 +70,9 @@ func (r readiness) judge(name string, last sighting, now time.Time) verdict {
 		return v
 	case l.dir && len(l.files) == 0:
 		v.reason = "empty folder"
+		return v
+	case l.dir && unix.Faccessat(unix.AT_FDCWD, filepath.Join(r.dir, name), unix.W_OK, unix.AT_EACCESS) != nil:
+		v.reason = "the daemon may not move this folder; chmod g+w it, or submit it with hyperctl"
 		return v
 	}
 	r.probe(name, &v)

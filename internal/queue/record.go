@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"hyper2kvm/internal/atomicfile"
 )
 
 // RecordSchema is the version of record.json, meta.json and error.json that this program writes. It sets newer ones aside.
@@ -150,16 +152,23 @@ func readSmall(path string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// disk gives the errors of the file system their kinds and remembers the ones that must stop the claiming.
-func (s *Spool) disk(err error) error {
+// kinded gives the errors of a file system their kinds.
+func kinded(err error) error {
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, errors.Is(err, ErrNoSpace), errors.Is(err, ErrIO):
+		return err
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		err = fmt.Errorf("%w: %w", ErrNoSpace, err)
-	case errors.Is(err, unix.EIO), errors.Is(err, unix.EROFS), isSyncError(err):
-		err = fmt.Errorf("%w: %w", ErrIO, err)
-	default:
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	case errors.Is(err, unix.EIO), errors.Is(err, unix.EROFS), errors.Is(err, atomicfile.ErrSync):
+		return fmt.Errorf("%w: %w", ErrIO, err)
+	}
+	return err
+}
+
+// disk is kinded for the file system of the queue itself, where some errors must stop the claiming.
+func (s *Spool) disk(err error) error {
+	err = kinded(err)
+	if !errors.Is(err, ErrNoSpace) && !errors.Is(err, ErrIO) {
 		return err
 	}
 	s.mu.Lock()

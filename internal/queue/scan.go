@@ -37,19 +37,40 @@ func (i *Inbox) tick(now time.Time) {
 		i.watch.check(i.s.path(DirQueued), func() { sc.asked = true })
 	}
 	i.endDeferrals()
-	all := now.Sub(sc.lastAll) >= recheck
-	if all {
+	for id := range i.recalled {
+		if !i.s.isLive(id) {
+			delete(i.recalled, id)
+		}
+	}
+	i.recheck(now)
+}
+
+// recheckMost is how many waiting entries are decided again at once; of more, some have their turn each time.
+const recheckMost = MaxHeldPublished
+
+// recheck decides about waiting entries again, because time goes by for them or because what they wait for is not in the drop
+// zone.
+func (i *Inbox) recheck(now time.Time) {
+	sc := &i.scanning
+	ask := now.Sub(sc.lastAll) >= recheck
+	if !ask && len(i.held) > recheckMost {
+		return
+	}
+	if ask {
 		sc.lastAll = now
 	}
+	left := recheckMost
 	for _, it := range i.held {
-		switch {
-		case it.standing != standBlocked && it.standing != standPassive:
-		case all && (it.need.Wait != "" || it.need.Hold != "" || it.need.Ignore != ""):
-			it.examined = time.Time{} // ask the Intake again
-			i.dirty[it.name] = struct{}{}
-		case all || len(i.held) <= MaxHeldPublished:
-			i.dirty[it.name] = struct{}{}
+		if it.standing != standBlocked {
+			continue
 		}
+		if left--; left < 0 {
+			return
+		}
+		if ask && (it.need.Wait != "" || it.need.Hold != "") {
+			it.examined = time.Time{} // ask the Intake again
+		}
+		i.dirty[it.name] = struct{}{}
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"time"
 )
 
 // MaxParts bounds a batch: a whole data centre in one file.
@@ -71,11 +73,7 @@ func (s *Spool) prepareParts(r Record, parts []Part) (Record, error) {
 			return r, err
 		}
 		taken[name] = true
-		path := filepath.Join(dir, name)
-		if err := s.fs.Write(path, p.Content, modeFile); err != nil {
-			return r, s.disk(err)
-		}
-		l, err := lookAt(dir, name)
+		l, err := s.writePart(dir, name, p.Content)
 		if err != nil {
 			return r, err
 		}
@@ -85,10 +83,27 @@ func (s *Spool) prepareParts(r Record, parts []Part) (Record, error) {
 		r.Parts = append(r.Parts, PartName{Name: name, Dev: l.id.Dev, Ino: l.id.Ino})
 	}
 	r.Kind, r.Terminal, r.Date, r.Phase = kindBatch, DirDone, s.date(s.clock()), PhaseSplitting
-	if err := s.fs.SyncDir(s.jobPath(r.ID)); err != nil {
+	if err := s.fs.SyncDir(dir); err != nil {
 		return r, s.disk(err)
 	}
 	return r, s.writeRecord(r, true)
+}
+
+// writePart writes one part, dated back so that it is complete as soon as it is in the drop zone: until it is known, what it
+// names could start alone. The date is durable before its origin is written, which holds for this file only.
+func (s *Spool) writePart(dir, name string, content []byte) (look, error) {
+	path := filepath.Join(dir, name)
+	if err := s.fs.WriteFast(path, content, modeFile); err != nil {
+		return look{}, s.disk(err)
+	}
+	at := time.Now().Add(-backdate)
+	if err := os.Chtimes(path, at, at); err != nil {
+		return look{}, err
+	}
+	if err := s.fs.SyncFile(path); err != nil {
+		return look{}, s.disk(err)
+	}
+	return lookAt(dir, name)
 }
 
 func (s *Spool) freePartName(name string, taken map[string]bool) (string, error) {

@@ -21,39 +21,39 @@ func (f examine) Examine(_ context.Context, e Entry) (Need, error) {
 	return f(e), nil
 }
 
-func start(t testing.TB, dir string, o StartOptions) *Spool {
-	t.Helper()
+func start(tb testing.TB, dir string, o StartOptions) *Spool {
+	tb.Helper()
 	s, err := Start(dir, o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
+	tb.Cleanup(func() { s.Close() })
 	return s
 }
 
 // drop puts a file into the drop zone as a rename would: complete, and older than its inode's change.
-func drop(t testing.TB, s *Spool, name, content string) {
-	t.Helper()
-	dropAt(t, s.path(DirQueued, name), content)
+func drop(tb testing.TB, s *Spool, name, content string) {
+	tb.Helper()
+	dropAt(tb, s.path(DirQueued, name), content)
 }
 
-func dropAt(t testing.TB, path, content string) {
-	t.Helper()
+func dropAt(tb testing.TB, path, content string) {
+	tb.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	age(t, path)
+	age(tb, path)
 }
 
-func age(t testing.TB, path string) {
-	t.Helper()
+func age(tb testing.TB, path string) {
+	tb.Helper()
 	old := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(path, old, old); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
-func entryOf(t testing.TB, s *Spool, name string) Entry {
+func entryOf(t *testing.T, s *Spool, name string) Entry {
 	t.Helper()
 	l, err := lookAt(s.path(DirQueued), name)
 	if err != nil {
@@ -62,7 +62,7 @@ func entryOf(t testing.TB, s *Spool, name string) Entry {
 	return Entry{Name: name, Path: s.path(DirQueued, name), Dir: l.dir, Identity: l.id, Files: l.files}
 }
 
-func claimName(t testing.TB, s *Spool, name string, need Need) *Claim {
+func claimName(t *testing.T, s *Spool, name string, need Need) *Claim {
 	t.Helper()
 	c, err := s.Claim(t.Context(), entryOf(t, s, name), need)
 	if err != nil {
@@ -72,7 +72,7 @@ func claimName(t testing.TB, s *Spool, name string, need Need) *Claim {
 }
 
 // tree lists what stands below a directory: names, with content where it is short, without what differs from run to run.
-func tree(t testing.TB, dir string) map[string]string {
+func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
@@ -90,7 +90,7 @@ func tree(t testing.TB, dir string) map[string]string {
 	return all
 }
 
-func wantFile(t testing.TB, path, content string) {
+func wantFile(t *testing.T, path, content string) {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -101,14 +101,14 @@ func wantFile(t testing.TB, path, content string) {
 	}
 }
 
-func wantGone(t testing.TB, path string) {
+func wantGone(t *testing.T, path string) {
 	t.Helper()
 	if exists(path) {
 		t.Fatalf("%s is still there", path)
 	}
 }
 
-func fields(t testing.TB, path string) map[string]any {
+func fields(t *testing.T, path string) map[string]any {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -122,7 +122,7 @@ func fields(t testing.TB, path string) map[string]any {
 }
 
 // build makes the output that a job would.
-func build(t testing.TB, c *Claim, out, vm string) string {
+func build(t *testing.T, c *Claim, out, vm string) string {
 	t.Helper()
 	partial, err := c.Partial(t.Context(), out)
 	if err != nil {

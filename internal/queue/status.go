@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"slices"
 	"time"
 )
 
@@ -48,9 +49,9 @@ func (s *Spool) dates(terminal string) ([]string, error) {
 		return nil, err
 	}
 	var days []string
-	for i := len(names) - 1; i >= 0; i-- {
-		if isDate(names[i]) {
-			days = append(days, names[i])
+	for _, name := range slices.Backward(names) {
+		if isDate(name) {
+			days = append(days, name)
 		}
 	}
 	return days, nil

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,12 +42,16 @@ type Submitted struct {
 // the entry is complete.
 const backdate = time.Minute
 
+// modeSubmit lets the daemon, by its group, move a folder that a user owns: a rename to another directory needs that.
+const modeSubmit = 0o770 | fs.ModeSetgid
+
 // copyStep is how much is copied between two looks at the context.
 const copyStep = 16 << 20
 
 // Submit copies files into the drop zone as one job that appears at once and complete: one file as it is, several files or a
 // folder as <name>.job/. Nothing is left behind on errors. Taken names get ~2. The sources stay.
 func (s *Spool) Submit(ctx context.Context, files []Source, o SubmitOptions) (Submitted, error) {
+	files = slices.Clone(files) // plan fills in the names
 	c := &copier{ctx: ctx, fs: s.fs, progress: o.Progress}
 	name, single, err := c.plan(files, o.Name)
 	if err != nil {
@@ -137,7 +142,7 @@ func (c *copier) build(tmp string, files []Source, single bool) (nodeID, error) 
 		st, err := lstat(tmp)
 		return nodeID{st.Dev, st.Ino}, err
 	}
-	if err := c.fs.Mkdir(tmp, modeDir); err != nil {
+	if err := c.fs.Mkdir(tmp, modeSubmit); err != nil {
 		return nodeID{}, err
 	}
 	for _, f := range files {
@@ -164,7 +169,7 @@ func (c *copier) build(tmp string, files []Source, single bool) (nodeID, error) 
 }
 
 func (c *copier) subfolder(to, from string) error {
-	if err := c.fs.Mkdir(to, modeDir); err != nil {
+	if err := c.fs.Mkdir(to, modeSubmit); err != nil {
 		return err
 	}
 	if err := c.folder(to, from); err != nil {
@@ -202,7 +207,7 @@ func (c *copier) folder(to, from string) error {
 		switch {
 		case d.IsDir():
 			dirs = append(dirs, filepath.Join(to, rel))
-			return c.fs.Mkdir(filepath.Join(to, rel), modeDir)
+			return c.fs.Mkdir(filepath.Join(to, rel), modeSubmit)
 		case !d.Type().IsRegular():
 			return fmt.Errorf("%s: %w", path, ErrNotRegular)
 		}
@@ -211,8 +216,8 @@ func (c *copier) folder(to, from string) error {
 	if err != nil {
 		return err
 	}
-	for i := len(dirs) - 1; i >= 0; i-- {
-		if err := c.close(dirs[i]); err != nil {
+	for _, dir := range slices.Backward(dirs) {
+		if err := c.close(dir); err != nil {
 			return err
 		}
 	}
