@@ -110,7 +110,8 @@ func (s *Spool) liveRecords() ([]Record, error) {
 		if !isID(id) {
 			continue
 		}
-		if r, err := s.readRecord(id); err == nil && r.Phase != PhaseReturned {
+		// A record outlives its entry in processing/ by a moment when a job has just ended: then it is no running job.
+		if r, err := s.readRecord(id); err == nil && r.Phase != PhaseReturned && exists(s.path(DirRunning, r.Entry)) {
 			all = append(all, r)
 		}
 	}
