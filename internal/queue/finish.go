@@ -144,10 +144,7 @@ func (c *Claim) Fail(ctx context.Context, o Outcome) error {
 // failing brings a job to PhaseFailing.
 func (s *Spool) failing(r Record, o Outcome) (Record, error) {
 	if err := s.dropPartial(r); err != nil {
-		if !errors.Is(err, ErrIO) && !errors.Is(err, fs.ErrPermission) {
-			return r, err
-		}
-		s.log.Warn("what a failed job had built is left behind", "id", r.ID, "dir", r.Partial, "error", err)
+		return r, err
 	}
 	now := s.clock()
 	r.Terminal, r.Date = DirFailed, s.date(now)

@@ -110,6 +110,9 @@ func (s *Spool) readRecord(id string) (Record, error) {
 	if err := checkOwnName(r.Entry); err != nil {
 		return Record{}, fmt.Errorf("record of %s: entry %w", id, err)
 	}
+	if !r.partialIsOwn() {
+		return Record{}, fmt.Errorf("record of %s builds in %q", id, r.Partial)
+	}
 	return r, nil
 }
 

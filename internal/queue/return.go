@@ -199,16 +199,26 @@ func sameFile(a, b string) bool {
 // partialDir is where jobs build their output, below an output directory.
 const partialDir = ".partial"
 
+// partialIsOwn says whether Partial is a place where only this job builds.
+func (r Record) partialIsOwn() bool {
+	return r.Partial == "" || filepath.IsAbs(r.Partial) && filepath.Base(r.Partial) == r.ID && filepath.Base(filepath.Dir(r.Partial)) == partialDir
+}
+
 // dropPartial removes what a job had built. It removes nothing but a directory with the job's own id in .partial/.
 func (s *Spool) dropPartial(rec Record) error {
 	if rec.Partial == "" {
 		return nil
 	}
-	if filepath.Base(rec.Partial) != rec.ID || filepath.Base(filepath.Dir(rec.Partial)) != partialDir || !filepath.IsAbs(rec.Partial) {
+	if !rec.partialIsOwn() {
 		return fmt.Errorf("%w: record of %s has partial %q", ErrState, rec.ID, rec.Partial)
 	}
 	if !exists(rec.Partial) {
 		return nil
 	}
-	return kinded(s.fs.RemoveAll(rec.Partial))
+	err := kinded(s.fs.RemoveAll(rec.Partial))
+	if errors.Is(err, ErrIO) || errors.Is(err, fs.ErrPermission) { // of the output's disk: no reason to stop the queue
+		s.log.Warn("what a job had built is left behind", "id", rec.ID, "dir", rec.Partial, "error", err)
+		return nil
+	}
+	return err
 }
