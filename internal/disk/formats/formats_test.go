@@ -54,7 +54,7 @@ func TestProbe(t *testing.T) {
 		{"qcow", put(4096, 0, "QFI\xfb\x00\x00\x00\x01"), "qcow", disk.ErrUnsupported},
 		{"vmdk", put(4096, 0, "KDMV\x01\x00\x00\x00"), "vmdk", nil},
 		{"vmdk descriptor", []byte("# Disk DescriptorFile\nversion=1\nCID=1\n"), "vmdk", nil},
-		{"vhdx", put(4096, 0, "vhdxfile"), "vhdx", disk.ErrUnsupported},
+		{"vhdx", put(4096, 0, "vhdxfile"), "vhdx", nil},
 		{"dynamic vhd", put(4096, 0, "conectix"), "vhd", disk.ErrUnsupported},
 		{"fixed vhd", fixedVHD(make([]byte, 8192)), "vhd", disk.ErrUnsupported},
 		{"fixed vhd with a broken checksum", put(8192, 8192-512, "conectix"), "vhd", disk.ErrUnsupported},
@@ -114,7 +114,7 @@ func TestOpenOwnsTheFile(t *testing.T) {
 		format  string
 	}{
 		{"unknown format", make([]byte, 512), "amiga"},
-		{"known by name only", put(4096, 0, "vhdxfile"), ""},
+		{"known by name only", put(4096, 0, "QED\x00"), ""},
 		{"another format", make([]byte, 512), "qcow2"},
 		{"broken", put(4096, 0, "QFI\xfb\x00\x00\x00\x03"), ""},
 	} {
@@ -140,7 +140,8 @@ func TestCreateRefuses(t *testing.T) {
 		{"qcow2", formats.CreateOptions{Compression: "lzma"}, disk.ErrUnsupported},
 		{"qcow2", formats.CreateOptions{ClusterSize: 3}, disk.ErrLimit},
 		{"qcow2", formats.CreateOptions{Compression: "zlib", Level: 100}, disk.ErrLimit},
-		{"vhdx", formats.CreateOptions{}, disk.ErrUnsupported},
+		{"vhdx", formats.CreateOptions{Compression: "zlib"}, disk.ErrUnsupported},
+		{"qed", formats.CreateOptions{}, disk.ErrUnsupported},
 		{"amiga", formats.CreateOptions{}, disk.ErrUnsupported},
 	} {
 		w, err := formats.Create(c.format, disktest.NewMemFile("target", nil), 1<<20, c.o)

@@ -31,7 +31,6 @@ func refused() []format {
 		}
 	}
 	return []format{
-		named("vhdx", "Hyper-V VHDX image", "vhdx", adviceConvert, head("vhdxfile")),
 		named("vhd", "VHD image", "vhd", adviceConvert, func(s *sample) bool { return s.at(0, vhdCookie) || s.vhdFooter() }),
 		named("vdi", "VirtualBox VDI image", "vdi", adviceConvert, func(s *sample) bool { return s.at(0x40, "\x7f\x10\xda\xbe") }),
 		named("qcow", "qcow version 1 image", "qcow", adviceConvert, head(qcow1Magic)),

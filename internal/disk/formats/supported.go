@@ -5,6 +5,7 @@ import (
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/qcow2"
+	"hyper2kvm/internal/disk/vhdx"
 	"hyper2kvm/internal/disk/vmdk"
 )
 
@@ -31,6 +32,17 @@ func supported() []format {
 			},
 			create: func(t disk.Target, size int64, o CreateOptions) (disk.Writer, error) {
 				return created(vmdk.NewWriter(t, size, vmdk.Options{Level: o.Level}))
+			},
+		},
+		{
+			Format: Format{Name: "vhdx", Title: "Hyper-V VHDX image", Extensions: []string{"vhdx", "avhdx"}, Read: true, Write: true,
+				Compression: []string{""}},
+			match: func(s *sample) bool { return vhdx.Probe(s.head) },
+			open: func(ctx context.Context, f disk.File, env disk.Env) (disk.Image, error) {
+				return opened(vhdx.Open(ctx, f, env))
+			},
+			create: func(t disk.Target, size int64, _ CreateOptions) (disk.Writer, error) {
+				return created(vhdx.NewWriter(t, size, vhdx.Options{}))
 			},
 		},
 	}
