@@ -20,7 +20,7 @@ const (
 	exitConflict  = 8 // another daemon has the workflow directory
 )
 
-// exitError carries the code that main ends with.
+// exitCode carries the code that main ends with.
 type exitCode struct {
 	code int
 	err  error
@@ -47,8 +47,7 @@ func run(args []string) int {
 		return exitOK
 	}
 	fmt.Fprintln(os.Stderr, "hyper2kvmd:", err)
-	var code *exitCode
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[*exitCode](err); ok {
 		return code.code
 	}
 	return exitUsage

@@ -53,7 +53,11 @@ func runDaemon(ctx context.Context, o options, flags *pflag.FlagSet, out io.Writ
 	if err != nil {
 		return &exitCode{exitError, err}
 	}
-	defer d.Close()
+	defer func() {
+		if err := d.Close(); err != nil {
+			log.Error("close the workflow directory", "error", err)
+		}
+	}()
 	hurry := watchSignals(ctx, func() { reload(d, o, flags, file, log) })
 	log.Info("hyper2kvmd starts", "version", version.Get().Version, "workflow_dir", c.WorkflowDir, "output_dir", c.OutputDir,
 		"mode", c.Mode, "workers", c.MaxJobs)

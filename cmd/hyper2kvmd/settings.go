@@ -57,8 +57,8 @@ func loadConfig(o options, flags *pflag.FlagSet) (config.Config, error) {
 
 // describe prints every problem of a configuration with its line.
 func describe(err error, source []byte) error {
-	var problems config.Problems
-	if !errors.As(err, &problems) {
+	problems, ok := errors.AsType[config.Problems](err)
+	if !ok {
 		return err
 	}
 	var text strings.Builder

@@ -94,8 +94,7 @@ func refusal(problems manifest.Problems, source []byte) map[string]any {
 }
 
 func policyFields(err error) map[string]any {
-	var p *policyError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*policyError](err); ok {
 		return fields(p.Code, p.Message, p.Hint)
 	}
 	return fields(manifest.CodePolicyPath, err.Error(), "")

@@ -44,7 +44,7 @@ func statVolume(dir string) (volume, error) {
 			return volume{fsid: st.Fsid, total: int64(st.Blocks) * st.Bsize, free: int64(st.Bavail) * st.Bsize}, nil
 		}
 		parent := filepath.Dir(dir)
-		if err != unix.ENOENT || parent == dir { //nolint:errorlint // a system call returns the bare errno
+		if err != unix.ENOENT || parent == dir {
 			return volume{}, &os.PathError{Op: "statfs", Path: dir, Err: err}
 		}
 		dir = parent
