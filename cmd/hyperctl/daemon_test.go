@@ -201,7 +201,9 @@ func (d *testDaemon) run(ctx context.Context, c *queue.Claim) {
 	err := d.convert(jctx, c)
 	switch {
 	case err == nil:
-		err = c.Done(ctx, queue.Outcome{Fields: map[string]any{"report": map[string]string{"domain_xml": rec.JobID + ".xml"}}})
+		err = c.Done(ctx, queue.Outcome{Fields: map[string]any{
+			"name": rec.JobID, "outputs": []map[string]any{{"output": rec.JobID + ".qcow2", "output_bytes": 5}}, "report": "report.json",
+		}})
 	case ctx.Err() != nil:
 		err = c.Requeue(context.WithoutCancel(ctx), "the daemon stops")
 	case errors.Is(err, context.Canceled):
@@ -235,8 +237,10 @@ func (d *testDaemon) convert(ctx context.Context, c *queue.Claim) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, rec.JobID+".qcow2"), []byte("image"), 0o640); err != nil {
-		return err
+	for _, ext := range []string{".qcow2", ".xml"} {
+		if err := os.WriteFile(filepath.Join(dir, rec.JobID+ext), []byte("image"), 0o640); err != nil {
+			return err
+		}
 	}
 	_, err = c.Place(ctx, d.out, rec.JobID)
 	return err

@@ -52,7 +52,8 @@ func runStatus(ctx context.Context, con *console) error {
 		return err
 	}
 	if live != queue.LiveRunning {
-		// Nobody counts while the daemon is away: what it wrote last is history.
+		// Nobody counts while the daemon is away: what it wrote last is history, and so is why something waited.
+		st.Held, st.HeldMore = nil, 0
 		if st.Counts, err = sp.Count(ctx); err != nil {
 			return err
 		}
@@ -124,7 +125,7 @@ func writeStatus(w io.Writer, s style, d statusDoc, now time.Time) {
 	c := d.Counts
 	row("Jobs", "%d queued, %d waiting, %d running; today %d done, %d failed", c.Queued, c.Waiting, c.Running, c.DoneToday, c.FailedToday)
 	if c.Ignored > 0 {
-		row("Ignored", "%s in the drop zone that are no jobs", count(c.Ignored, "entry", "entries"))
+		row("Ignored", "%s", count(c.Ignored, "entry of the drop zone is no job", "entries of the drop zone are no jobs"))
 	}
 	if d.Running {
 		row("State", "%s", stateText(d.Status))

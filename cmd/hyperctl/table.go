@@ -37,6 +37,7 @@ type table[T any] struct {
 	widths  []int
 	sample  [][]cell
 	flushed bool
+	row     []cell // reused once the sample is printed
 }
 
 type cell struct {
@@ -52,12 +53,15 @@ func newTable[T any](w lineWriter, c *console, columns []column[T]) *table[T] {
 			t.columns = append(t.columns, col)
 		}
 	}
-	t.widths = make([]int, len(t.columns))
+	t.widths, t.row = make([]int, len(t.columns)), make([]cell, len(t.columns))
 	return t
 }
 
 func (t *table[T]) add(row T) error {
-	cells := make([]cell, len(t.columns))
+	cells := t.row
+	if !t.flushed {
+		cells = make([]cell, len(t.columns))
+	}
 	for i, col := range t.columns {
 		cells[i].text, cells[i].color = col.cell(row)
 		if cells[i].text == "" {

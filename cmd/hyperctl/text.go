@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -113,17 +114,24 @@ func rateText(perSecond float64) string {
 // spanText writes a length of time in at most two units: 45s, 4m10s, 1h12m, 3d04h.
 func spanText(d time.Duration) string {
 	d = max(d, 0)
-	s := int64(d / time.Second)
+	s := int(d / time.Second)
 	switch {
 	case s < 60:
-		return fmt.Sprintf("%ds", s)
+		return strconv.Itoa(s) + "s"
 	case s < 3600:
-		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+		return strconv.Itoa(s/60) + "m" + twoDigits(s%60) + "s"
 	case s < 86400:
-		return fmt.Sprintf("%dh%02dm", s/3600, s%3600/60)
+		return strconv.Itoa(s/3600) + "h" + twoDigits(s%3600/60) + "m"
 	default:
-		return fmt.Sprintf("%dd%02dh", s/86400, s%86400/3600)
+		return strconv.Itoa(s/86400) + "d" + twoDigits(s%86400/3600) + "h"
 	}
+}
+
+func twoDigits(n int) string {
+	if n < 10 {
+		return "0" + strconv.Itoa(n)
+	}
+	return strconv.Itoa(n)
 }
 
 // etaText writes the time left; a negative or absurd estimate is not known.

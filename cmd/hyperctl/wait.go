@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 	"sync"
 	"time"
 
@@ -81,7 +80,7 @@ func (w *waiter) follow(ctx context.Context, s queue.Submitted) {
 	w.work.Go(func() {
 		for j, err := range w.sp.Follow(ctx, s) {
 			w.changes <- change{job: j, err: err}
-			if err != nil {
+			if err != nil || j.State == queue.Ignored { // nothing will ever come of it
 				break
 			}
 		}
@@ -137,7 +136,7 @@ func (w *waiter) tell(ctx context.Context, j queue.Job) {
 	}
 	seen.told = now
 	w.told[key] = seen
-	if j.State == queue.Failed {
+	if j.State == queue.Failed || j.State == queue.Ignored {
 		w.failed++
 	}
 	text := clean(j.Name) + " " + changeText(j)
@@ -146,11 +145,9 @@ func (w *waiter) tell(ctx context.Context, j queue.Job) {
 		for _, p := range parts {
 			w.follow(ctx, p)
 		}
-	} else if j.State == queue.Done {
-		text += nextStep(j)
 	}
 	d := newJobDoc(j, now)
-	if w.con.opts.quiet && j.State != queue.Done && j.State != queue.Failed {
+	if w.con.opts.quiet && !ended(j) {
 		return
 	}
 	w.con.event(watchEvent{Time: now, Type: kind, Job: &d}, text)
@@ -163,7 +160,10 @@ func (w *waiter) failure() *failure {
 		return f
 	}
 	for _, s := range w.told {
-		if j := s.job; j.State == queue.Failed {
+		switch j := s.job; j.State {
+		case queue.Ignored:
+			f.what, f.why, f.try = j.Name+" is no job", j.Reason, "rm "+quoteArg(j.Path)
+		case queue.Failed:
 			f.code, f.what, f.why, f.try = j.Code, "job "+j.Name+" failed", j.Reason, j.Hint
 			if f.try == "" {
 				f.try = "hyperctl workflow show " + quoteArg(jobKey(j))
@@ -185,25 +185,4 @@ func batchParts(j queue.Job) []queue.Submitted {
 		return nil
 	}
 	return rec.Parts
-}
-
-// nextStep is what a person types after a job is done.
-func nextStep(j queue.Job) string {
-	var rec struct {
-		DomainXML string `json:"domain_xml"`
-		Report    struct {
-			DomainXML string `json:"domain_xml"`
-		} `json:"report"`
-	}
-	if json.Unmarshal(j.Record, &rec) != nil || j.OutputDir == "" {
-		return ""
-	}
-	xml := rec.DomainXML
-	if xml == "" {
-		xml = rec.Report.DomainXML
-	}
-	if xml == "" || strings.Contains(xml, "/") {
-		return ""
-	}
-	return "  next: virsh define " + clean(quoteArg(j.OutputDir+"/"+xml))
 }

@@ -284,13 +284,7 @@ func changeText(j queue.Job) string {
 		if j.StartedAt != nil && j.FinishedAt != nil {
 			s += " in " + spanText(j.FinishedAt.Sub(*j.StartedAt))
 		}
-		if j.OutputDir != "" {
-			s += ": " + clean(j.OutputDir)
-		}
-		if j.Warnings > 0 {
-			s += "  " + count(j.Warnings, "warning", "warnings")
-		}
-		return s
+		return s + resultText(j)
 	case queue.Failed:
 		s := "failed"
 		if j.Code != "" {
@@ -302,6 +296,8 @@ func changeText(j queue.Job) string {
 		return s + "  try: hyperctl workflow show " + quoteArg(clean(jobKey(j)))
 	case queue.Waiting:
 		return "waits: " + cleanLine(j.Reason)
+	case queue.Ignored:
+		return "is no job: " + cleanLine(j.Reason)
 	}
 	return string(j.State)
 }
