@@ -591,3 +591,23 @@ func TestFullDiskStopsClaiming(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Between the end of a job that is called back and the return of its file there is a moment in which the file is nowhere that the
+// inbox knows: what names it must not be refused then.
+func TestCalledBackFileIsNotGivenUp(t *testing.T) {
+	s := start(t, t.TempDir(), StartOptions{})
+	recalled := make(chan string, 1)
+	i := inbox(t, s, names(t), InboxOptions{Recall: func(id string) { recalled <- id }})
+	drop(t, s, "a.vmdk", "disk")
+	c := next(t, i)
+	drop(t, s, "vm.yaml", "manifest a.vmdk")
+	<-recalled
+	s.setLive(c, false) // what Requeue does first
+	waitHeld(t, i, "vm.yaml", Waiting, "is with the job")
+	if err := c.Requeue(t.Context(), "named"); err != nil {
+		t.Fatal(err)
+	}
+	if c := next(t, i); len(c.Files()) != 2 {
+		t.Fatal(c.Files())
+	}
+}

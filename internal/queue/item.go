@@ -40,9 +40,15 @@ type item struct {
 	examined time.Time
 	released bool
 	missing  map[string]time.Time // named files that are not there, since when
-	lost     map[string]string    // named files that another job took, and its name
+	lost     map[string]taker     // named files that another job took
 	refuse   map[string]any       // fields of error.json
 	inHeap   bool
+}
+
+// taker is a job that has a file which another entry names.
+type taker struct {
+	name  string // original
+	entry string // in processing/
 }
 
 func (it *item) before(other *item) bool {

@@ -172,29 +172,33 @@ func (i *Inbox) missing(it *item, m string, now time.Time) string {
 				i.log.Info("a running job is called back", "id", r.ID, "name", m, "named_by", it.name)
 				i.o.Recall(r.ID)
 			}
-			i.lose(it, m, r.original())
+			i.lose(it, m, taker{r.original(), r.Entry})
 			return fmt.Sprintf("takes %q back from the job that runs it alone", m)
 		case slices.Contains(r.Members, m):
-			i.lose(it, m, r.original())
+			i.lose(it, m, taker{r.original(), r.Entry})
 			return fmt.Sprintf("%q is with the job of %q", m, r.original())
 		}
 	}
 	i.missingSince(it, m, now)
+	// In this order: a job that is being put back is for a while not running any more and not in the drop zone yet.
+	if by, ok := it.lost[m]; ok && exists(i.s.path(DirRunning, by.entry)) {
+		return fmt.Sprintf("%q is with the job of %q", m, by.name)
+	}
 	if exists(i.s.path(DirQueued, m)) {
 		i.touch(m) // it came back, and the news has not arrived
 		return fmt.Sprintf("%q has just come back", m)
 	}
-	if with := it.lost[m]; with != "" {
-		it.refuse = refuseMissing(fmt.Sprintf("%q, which it names, went with the job of %q", m, with))
+	if by, ok := it.lost[m]; ok {
+		it.refuse = refuseMissing(fmt.Sprintf("%q, which it names, went with the job of %q", m, by.name))
 	}
 	return "missing " + fmt.Sprintf("%q", m)
 }
 
-func (i *Inbox) lose(it *item, m, with string) {
+func (i *Inbox) lose(it *item, m string, by taker) {
 	if it.lost == nil {
-		it.lost = map[string]string{}
+		it.lost = map[string]taker{}
 	}
-	it.lost[m] = with
+	it.lost[m] = by
 }
 
 func (i *Inbox) checkTimeout(it *item, now time.Time) {
