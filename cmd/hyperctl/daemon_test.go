@@ -175,11 +175,29 @@ func (d *testDaemon) answer(ctx context.Context, r queue.Request) (string, error
 		name, err := d.spool.Retry(ctx, j)
 		return "queued again as " + name, err
 	case queue.VerbCancel:
+		return d.cancel(ctx, j)
+	}
+	return "", fmt.Errorf("%w: %s is %s", queue.ErrState, j.Name, j.State)
+}
+
+// cancel ends a job that runs, or withdraws one that is about to.
+func (d *testDaemon) cancel(ctx context.Context, j queue.Job) (string, error) {
+	for range 100 {
 		d.mu.Lock()
-		defer d.mu.Unlock()
-		if cancel := d.running[j.ID]; cancel != nil {
+		cancel := d.running[j.ID]
+		d.mu.Unlock()
+		switch {
+		case cancel != nil:
 			cancel()
 			return "cancelling", nil
+		case j.State == queue.Done || j.State == queue.Failed:
+			return "", fmt.Errorf("%w: %s is %s", queue.ErrState, j.Name, j.State)
+		case j.State != queue.Running && d.inbox.Withdraw(ctx, j.Name, map[string]any{"code": "H2K-JOB-003"}) == nil:
+			return "cancelling", nil
+		}
+		var err error
+		if j, err = d.spool.Find(ctx, j.JobID); err != nil { // it is between two states
+			return "", err
 		}
 	}
 	return "", fmt.Errorf("%w: %s is %s", queue.ErrState, j.Name, j.State)
