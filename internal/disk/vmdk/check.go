@@ -2,7 +2,6 @@ package vmdk
 
 import (
 	"context"
-	"encoding/binary"
 	"math/bits"
 	"slices"
 
@@ -55,6 +54,9 @@ func (c *checker) extent(ctx context.Context, s *sparse) error {
 	sectors := (s.file.Size() + disk.SectorSize - 1) / disk.SectorSize
 	c.starts = make([]uint64, (min(sectors, checkWindow)+63)/64)
 	c.last = -s.head.grain
+	if s.damage != nil {
+		c.problem(s.damage)
+	}
 	for first := int64(0); first < sectors; first += checkWindow {
 		clear(c.starts)
 		if err := c.window(ctx, s, first); err != nil {
@@ -71,7 +73,7 @@ func (c *checker) window(ctx context.Context, s *sparse, first int64) error {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if at == 0 {
+		if s.absent(int64(i)) {
 			continue
 		}
 		t, err := c.table(s, int64(i), at, first == 0)
@@ -79,13 +81,13 @@ func (c *checker) window(ctx context.Context, s *sparse, first int64) error {
 			return err
 		}
 		for j, e := range t {
-			place := int64(e) - first
-			if !s.stored(e) || place < 0 || place >= checkWindow || place/64 >= int64(len(c.starts)) {
+			place := e - first
+			if e <= 0 || place < 0 || place >= checkWindow || place/64 >= int64(len(c.starts)) {
 				continue
 			}
 			word, bit := &c.starts[place/64], uint64(1)<<(place%64)
 			if *word&bit != 0 {
-				c.problem(fault(disk.ErrCorrupt, "check grain tables", s.file.Name(), int64(at)*disk.SectorSize+4*int64(j),
+				c.problem(fault(disk.ErrCorrupt, "check grain tables", s.file.Name(), s.format.place(at)+s.format.width()*int64(j),
 					"grain %d is at sector %d, where another grain is", int64(i)*s.head.entries+int64(j), e))
 			}
 			*word |= bit
@@ -97,22 +99,26 @@ func (c *checker) window(ctx context.Context, s *sparse, first int64) error {
 	return nil
 }
 
-// table reads a grain table. Where judge is set its entries are counted and checked, and the redundant copy compared.
-func (c *checker) table(s *sparse, i int64, at uint32, judge bool) ([]uint32, error) {
-	b := make([]byte, 4*s.head.tableLen(i))
-	place := int64(at) * disk.SectorSize
-	if err := readFull(s.file, "read grain table", b, place); err != nil {
+// table reads a grain table. Where judge is set its entries are counted and checked, and the redundant copy compared. What is
+// wrong with an entry is a problem of its own and hides the grain.
+func (c *checker) table(s *sparse, i int64, at uint32, judge bool) ([]int64, error) {
+	if t, ok := s.rebuilt[i]; ok {
+		if judge {
+			c.found.Grains += int64(len(t)) - absentEntries(t)
+		}
+		return t, nil
+	}
+	b, err := s.readRaw(i, at)
+	if err != nil {
 		return nil, err
 	}
-	t := make([]uint32, len(b)/4)
+	t := make([]int64, s.head.tableLen(i))
 	for j := range t {
-		t[j] = binary.LittleEndian.Uint32(b[4*j:])
-		if !judge || !s.stored(t[j]) {
-			continue
-		}
-		c.found.Grains++
-		if err := s.checkGrain(i*s.head.entries+int64(j), t[j], place+4*int64(j)); err != nil {
+		if t[j], err = s.entry(b, i, at, int64(j)); err != nil && judge {
 			c.problem(err)
+		}
+		if judge && (t[j] > 0 || err != nil) {
+			c.found.Grains++
 		}
 	}
 	if judge {
@@ -120,12 +126,22 @@ func (c *checker) table(s *sparse, i int64, at uint32, judge bool) ([]uint32, er
 		if s.head.redundant != 0 && !s.onRedundant {
 			other, err := s.redundantTable(i)
 			if err != nil || !slices.Equal(other, t) {
-				c.problem(&disk.Error{Format: formatName, Op: "compare redundant grain table", File: s.file.Name(), Off: place,
+				c.problem(&disk.Error{Format: formatName, Op: "compare redundant grain table", File: s.file.Name(), Off: s.format.place(at),
 					Kind: disk.ErrCorrupt, Detail: "it differs or cannot be read", Err: err})
 			}
 		}
 	}
 	return t, nil
+}
+
+func absentEntries(t []int64) int64 {
+	var n int64
+	for _, e := range t {
+		if e == entryAbsent {
+			n++
+		}
+	}
+	return n
 }
 
 // overlaps reports grains that begin inside the grain before them. Windows are looked at in ascending order.

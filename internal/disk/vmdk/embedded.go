@@ -63,13 +63,9 @@ func checkDescriptor(d *Descriptor, file string) error {
 	}
 	for _, e := range d.Extents {
 		switch e.Type {
-		case "FLAT", "VMFS", "SPARSE", "ZERO":
+		case "FLAT", "VMFS", "SPARSE", "VMFSSPARSE", "SESPARSE", "ZERO":
 		case "VMFSRDM", "VMFSRAW":
 			return refuse("line %d: an extent of type %s, a raw device mapping: its data is on a LUN, not in files", e.Line, e.Type)
-		case "VMFSSPARSE":
-			return refuse("line %d: an extent of type VMFSSPARSE (COWD), the snapshot of an ESX server", e.Line)
-		case "SESPARSE":
-			return refuse("line %d: an extent of type SESPARSE, the snapshot of an ESXi server", e.Line)
 		default:
 			return refuse("line %d: an extent of type %q", e.Line, e.Type)
 		}

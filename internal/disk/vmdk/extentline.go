@@ -18,6 +18,11 @@ type ExtentLine struct {
 	Line    int    // number of the line, from 1
 }
 
+// grained says whether the extent holds grains: its file says of which kind.
+func (e ExtentLine) grained() bool {
+	return e.Type == "SPARSE" || e.Type == "VMFSSPARSE" || e.Type == "SESPARSE"
+}
+
 // isExtentLine says whether the first word is an access mode.
 func isExtentLine(s string) bool {
 	word, rest := cutWord(s)

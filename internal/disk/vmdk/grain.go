@@ -29,12 +29,12 @@ func (s *sparse) maxStored() int64 { return grainMarkerSize + 2*s.head.grainByte
 
 // storedSize guesses how many bytes the grain of entry i takes in the file, so that one read gets both marker and stream:
 // up to the next stored grain of the table where that is near, else as much as a grain usually takes at most.
-func (s *sparse) storedSize(t []uint32, i int64) int64 {
-	guess := min(s.head.grainBytes()+storedSlack, s.file.Size()-int64(t[i])*disk.SectorSize)
+func (s *sparse) storedSize(t []int64, i int64) int64 {
+	guess := min(s.head.grainBytes()+storedSlack, s.file.Size()-t[i]*disk.SectorSize)
 	for _, next := range t[i+1:] {
-		if s.stored(next) {
+		if next > 0 {
 			if next > t[i] {
-				guess = min(guess, int64(next-t[i])*disk.SectorSize)
+				guess = min(guess, (next-t[i])*disk.SectorSize)
 			}
 			break
 		}
@@ -43,7 +43,7 @@ func (s *sparse) storedSize(t []uint32, i int64) int64 {
 }
 
 // readCompressed reads from the one grain at off, whose entry is at; guess is how many bytes to read at first.
-func (s *sparse) readCompressed(p []byte, off int64, at uint32, guess int64) error {
+func (s *sparse) readCompressed(p []byte, off, at, guess int64) error {
 	size := s.head.grainBytes()
 	grain := off / size
 	length := min(size, s.head.capacity*disk.SectorSize-grain*size)
@@ -61,10 +61,10 @@ func (s *sparse) readCompressed(p []byte, off int64, at uint32, guess int64) err
 }
 
 // inflate fills p with the content of a whole grain as far as the disk goes.
-func (s *sparse) inflate(p []byte, grain int64, at uint32, guess int64) error {
+func (s *sparse) inflate(p []byte, grain, at, guess int64) error {
 	z := s.inflaters.Get().(*inflater)
 	defer s.inflaters.Put(z)
-	off := int64(at) * disk.SectorSize
+	off := at * disk.SectorSize
 	b, err := s.readStored(z, grain, off, guess)
 	if err != nil {
 		return err

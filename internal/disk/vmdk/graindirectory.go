@@ -1,85 +1,129 @@
 package vmdk
 
 import (
+	"context"
 	"encoding/binary"
 
 	"hyper2kvm/internal/disk"
 )
 
 // readDirectory reads the grain directory at a sector and checks that every table that it names lies in the file.
-func readDirectory(f disk.File, h *header, at int64) ([]uint32, error) {
+func (s *sparse) readDirectory(ctx context.Context, at int64) ([]uint32, error) {
 	const op = "read grain directory"
-	if at < 1 {
-		return nil, fault(disk.ErrCorrupt, op, f.Name(), 56, "the grain directory is at sector %d, in the header", at)
+	f, h, width := s.file, &s.head, s.format.width()
+	if at < h.size {
+		return nil, fault(disk.ErrCorrupt, op, f.Name(), noOffset, "the grain directory is at sector %d, in the header", at)
 	}
 	off := at * disk.SectorSize
-	need := h.tables() * 4
+	need := h.tables() * width
 	if off > f.Size() || need > f.Size()-off {
 		return nil, fault(disk.ErrTruncated, op, f.Name(), off, "the directory of %d tables ends at byte %d, the file has %d bytes",
 			h.tables(), off+need, f.Size())
 	}
-	b := make([]byte, need)
-	if err := readFull(f, op, b, off); err != nil {
-		return nil, err
-	}
 	dir := make([]uint32, h.tables())
-	for i := range dir {
-		dir[i] = binary.LittleEndian.Uint32(b[4*i:])
-		if err := checkTablePlace(f, h, int64(i), dir[i]); err != nil {
+	var buf [directoryPiece]byte
+	for i := int64(0); i < h.tables(); {
+		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		b := buf[:min(directoryPiece, need-i*width)]
+		if err := readFull(f, op, b, off+i*width); err != nil {
+			return nil, err
+		}
+		for ; len(b) > 0; b, i = b[width:], i+1 {
+			e, ok := s.format.table(b[:width])
+			if !ok {
+				return nil, fault(disk.ErrCorrupt, op, f.Name(), off+i*width, "entry %d is %#x, which names no grain table", i, littleEndian(b[:width]))
+			}
+			if err := s.checkTablePlace(i, e); err != nil {
+				return nil, err
+			}
+			dir[i] = e
 		}
 	}
 	return dir, nil
 }
 
-// checkTablePlace checks a grain directory entry.
-func checkTablePlace(f disk.File, h *header, table int64, at uint32) error {
-	end := int64(at)*disk.SectorSize + h.tableLen(table)*4
-	if at == 0 || end <= f.Size() {
-		return nil
+// directoryPiece is how much of a grain directory is read at a time: a multiple of every entry's width.
+const directoryPiece = 16 << 10
+
+// littleEndian returns the number in 4 or 8 bytes.
+func littleEndian(b []byte) uint64 {
+	if len(b) == 4 {
+		return uint64(binary.LittleEndian.Uint32(b))
 	}
-	return fault(disk.ErrTruncated, "read grain directory", f.Name(), int64(at)*disk.SectorSize,
-		"grain table %d ends at byte %d, the file has %d bytes", table, end, f.Size())
+	return binary.LittleEndian.Uint64(b)
 }
 
-// readTable reads the grain table at a sector and checks that every grain lies in the file and outside the metadata.
-func (s *sparse) readTable(table int64, at uint32) ([]uint32, error) {
-	if err := checkTablePlace(s.file, &s.head, table, at); err != nil {
+// checkTablePlace checks a grain directory entry.
+func (s *sparse) checkTablePlace(table int64, entry uint32) error {
+	if entry == 0 {
+		return nil
+	}
+	at := s.format.place(entry)
+	if end := at + s.head.tableLen(table)*s.format.width(); end > s.file.Size() {
+		return fault(disk.ErrTruncated, "read grain directory", s.file.Name(), at, "grain table %d ends at byte %d, the file has %d bytes",
+			table, end, s.file.Size())
+	}
+	return nil
+}
+
+// readRaw reads the grain table of a directory entry as it stands in the file.
+func (s *sparse) readRaw(table int64, entry uint32) ([]byte, error) {
+	if err := s.checkTablePlace(table, entry); err != nil {
 		return nil, err
 	}
-	n := s.head.tableLen(table)
-	b := make([]byte, n*4)
-	if err := readFull(s.file, "read grain table", b, int64(at)*disk.SectorSize); err != nil {
+	b := make([]byte, s.head.tableLen(table)*s.format.width())
+	return b, readFull(s.file, "read grain table", b, s.format.place(entry))
+}
+
+// readTable reads a grain table and checks that every grain lies in the file and outside the metadata.
+func (s *sparse) readTable(table int64, entry uint32) ([]int64, error) {
+	b, err := s.readRaw(table, entry)
+	if err != nil {
 		return nil, err
 	}
-	t := make([]uint32, n)
+	t := make([]int64, s.head.tableLen(table))
 	for i := range t {
-		t[i] = binary.LittleEndian.Uint32(b[4*i:])
-		if !s.stored(t[i]) {
-			continue
-		}
-		if err := s.checkGrain(table*s.head.entries+int64(i), t[i], int64(at)*disk.SectorSize+int64(4*i)); err != nil {
+		if t[i], err = s.entry(b, table, entry, int64(i)); err != nil {
 			return nil, err
 		}
 	}
 	return t, nil
 }
 
+// entry returns entry i of a grain table as it was read, checked.
+func (s *sparse) entry(b []byte, table int64, at uint32, i int64) (int64, error) {
+	width := s.format.width()
+	raw := b[i*width : (i+1)*width]
+	e, ok := s.format.grain(raw)
+	if e > 0 || !ok {
+		grain, off := table*s.head.entries+i, s.format.place(at)+i*width
+		if !ok {
+			return 0, fault(disk.ErrCorrupt, "read grain table", s.file.Name(), off, "the entry of grain %d is %#x, which means nothing", grain, littleEndian(raw))
+		}
+		if err := s.checkGrain(grain, e, off); err != nil {
+			return 0, err
+		}
+	}
+	return e, nil
+}
+
 // checkGrain checks the place of a grain; entry is the byte offset of its grain table entry.
-func (s *sparse) checkGrain(grain int64, at uint32, entry int64) error {
+func (s *sparse) checkGrain(grain int64, at, entry int64) error {
 	const op = "read grain table"
 	need := min(s.head.grain, s.head.capacity-grain*s.head.grain) * disk.SectorSize
 	if s.head.compressed() {
 		need = grainMarkerSize
 	}
-	first := int64(at) * disk.SectorSize
+	first := at * disk.SectorSize
 	if first+need > s.file.Size() {
 		return fault(disk.ErrTruncated, op, s.file.Name(), entry, "grain %d ends at byte %d or later, the file has %d bytes",
 			grain, first+need, s.file.Size())
 	}
-	end := int64(at) + (need+disk.SectorSize-1)/disk.SectorSize
+	end := at + (need+disk.SectorSize-1)/disk.SectorSize
 	for _, r := range s.metadata {
-		if int64(at) < r.end && r.first < end {
+		if at < r.end && r.first < end {
 			return fault(disk.ErrCorrupt, op, s.file.Name(), entry, "grain %d is at sector %d, inside the %s", grain, at, r.name)
 		}
 	}
@@ -87,7 +131,7 @@ func (s *sparse) checkGrain(grain int64, at uint32, entry int64) error {
 }
 
 // redundantTable returns a grain table by the redundant grain directory.
-func (s *sparse) redundantTable(table int64) ([]uint32, error) {
+func (s *sparse) redundantTable(table int64) ([]int64, error) {
 	var e [4]byte
 	if err := readFull(s.file, "read redundant grain directory", e[:], s.head.redundant*disk.SectorSize+4*table); err != nil {
 		return nil, err
@@ -100,15 +144,21 @@ func (s *sparse) redundantTable(table int64) ([]uint32, error) {
 }
 
 // table returns a grain table, nil if no grain of it is stored. When the table is bad its redundant copy is used.
-func (s *sparse) table(i int64) ([]uint32, error) {
+func (s *sparse) table(i int64) ([]int64, error) {
 	at := s.directory[i]
-	if at == 0 {
+	if at == 0 && s.rebuilt == nil {
 		return nil, nil
 	}
 	if last := s.last.Load(); last != nil && last.index == i {
 		return last.entries, nil
 	}
-	t, err := s.tables.Get(s.base+i*s.head.entries*s.head.grainBytes(), func() ([]uint32, error) {
+	if t, ok := s.rebuilt[i]; ok {
+		return t, nil
+	}
+	if at == 0 {
+		return nil, nil
+	}
+	t, err := s.tables.Get(s.base+i*s.head.entries*s.head.grainBytes(), func() ([]int64, error) {
 		t, err := s.readTable(i, at)
 		if err == nil || s.head.redundant == 0 || s.onRedundant {
 			return t, err
@@ -129,5 +179,5 @@ func (s *sparse) table(i int64) ([]uint32, error) {
 // loadedTable is the grain table that was used last: it spares most reads the way through the cache.
 type loadedTable struct {
 	index   int64
-	entries []uint32
+	entries []int64
 }

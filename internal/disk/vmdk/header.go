@@ -26,10 +26,12 @@ const (
 	defaultEntries = 512
 )
 
-// header is the header, or the footer, of a hosted sparse extent. Places and sizes are in sectors.
+// header is what is used of the header of a sparse extent, or of the footer. Places and sizes are in sectors.
 type header struct {
+	size       int64 // of the header itself
 	version    uint32
-	flags      uint32
+	flags      uint32 // of a hosted sparse extent
+	unknown    uint32 // flags without a known meaning
 	capacity   int64
 	grain      int64
 	descriptor int64
@@ -63,7 +65,8 @@ func parseHeader(b []byte, file string, off int64) (header, error) {
 		return bad(disk.ErrFormat, 0, "the signature is % x, want % x", b[:4], magicSparse)
 	}
 	le := binary.LittleEndian
-	h := header{version: le.Uint32(b[4:]), flags: le.Uint32(b[8:]), entries: int64(le.Uint32(b[44:])), unclean: b[72] != 0}
+	h := header{size: 1, version: le.Uint32(b[4:]), flags: le.Uint32(b[8:]), entries: int64(le.Uint32(b[44:])), unclean: b[72] != 0}
+	h.unknown = h.flags &^ uint32(knownFlags)
 	h.overhead = int64(min(le.Uint64(b[64:]), maxSector))
 	if h.flags&flagLineEnds != 0 && string(b[73:77]) != lineEnds {
 		return bad(disk.ErrCorrupt, 73, "the line-end bytes are % x, want % x: the file was changed by a transfer in text mode, "+
@@ -120,7 +123,7 @@ type region struct {
 // metadata returns the ranges in which no grain may lie, as far as the header alone tells.
 func (h *header) metadata() []region {
 	length := (h.tables()*4 + disk.SectorSize - 1) / disk.SectorSize
-	rs := []region{{"header", 0, 1}}
+	rs := []region{{"header", 0, h.size}}
 	if h.descriptor != 0 {
 		rs = append(rs, region{"descriptor", h.descriptor, h.descriptor + h.descLen})
 	}

@@ -21,8 +21,13 @@ const (
 	maxSector = 1 << 53
 	// maxSectors is the largest size of an extent or a disk.
 	maxSectors = disk.MaxSize / disk.SectorSize
-	// cachedTables is the number of grain tables kept: 2 KiB each in practice, together covering 16 GiB of disk.
-	cachedTables = 512
+	// cachedTables is the number of grain tables kept, together covering 16 GiB of disk in practice, and cachedEntries the
+	// number of entries in them: 2 MiB of memory.
+	cachedTables  = 512
+	cachedEntries = cachedTables * defaultEntries
+	// maxRebuilt is the number of grain table entries that are kept in memory where the tables of a stream are damaged: 32 MiB,
+	// for 256 GiB of disk. Tables that are whole are not kept.
+	maxRebuilt = 4 << 20
 	// cachedGrains is the number of inflated grains kept for reads that want a part of one; 64 KiB each in practice.
 	cachedGrains = 32
 	// footerSearch is how far from the end a footer is looked for when padding follows it: tar blocks, parts of an upload.

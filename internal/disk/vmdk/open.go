@@ -3,10 +3,7 @@ package vmdk
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"strings"
 
 	"hyper2kvm/internal/disk"
 )
@@ -17,7 +14,6 @@ func Open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
 	o := opener{
 		img:         &Image{name: f.Name(), files: []disk.File{f}},
 		env:         env,
-		caches:      newCaches(),
 		directories: maxDirectory,
 	}
 	if err := o.open(ctx, f); err != nil {
@@ -31,7 +27,6 @@ func Open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
 type opener struct {
 	img         *Image
 	env         disk.Env
-	caches      caches
 	directories int64 // grain directory entries that may still be read
 }
 
@@ -43,7 +38,7 @@ func (o *opener) open(ctx context.Context, f disk.File) error {
 	var err error
 	switch {
 	case bytes.HasPrefix(head, []byte(magicSparse)):
-		err = o.openSingle(f)
+		err = o.openSingle(ctx, f)
 	case probeText(head):
 		err = o.openDescriptor(ctx, f)
 	default:
@@ -52,29 +47,34 @@ func (o *opener) open(ctx context.Context, f disk.File) error {
 	if err != nil {
 		return err
 	}
-	return o.openParent(ctx)
+	if err := o.openParent(ctx); err != nil {
+		return err
+	}
+	o.shareCaches()
+	return nil
 }
 
-// refuseBinary says what a file without a hosted sparse header is.
+// refuseBinary says what a file is that can be no image alone.
 func refuseBinary(head []byte, file string) error {
-	const op = "open"
+	const op, advice = "open", "without its descriptor: take the small text file that names it (disk-000001.vmdk for %s), with the files of its parents"
 	switch {
 	case bytes.HasPrefix(head, []byte(magicCOWD)):
-		return fault(disk.ErrUnsupported, op, file, 0, "a COWD (vmfsSparse) extent, the snapshot of an ESX server")
+		return fault(disk.ErrUnsupported, op, file, 0, "a COWD (vmfsSparse) extent, the snapshot of an ESX server, "+advice, "disk-000001-delta.vmdk")
 	case bytes.HasPrefix(head, []byte(magicSESparse)):
-		return fault(disk.ErrUnsupported, op, file, 0, "an seSparse extent, the snapshot of an ESXi server")
+		return fault(disk.ErrUnsupported, op, file, 0, "an seSparse extent, the snapshot of an ESXi server, "+advice, "disk-000001-sesparse.vmdk")
 	}
 	return fault(disk.ErrFormat, op, file, 0, "neither a sparse extent nor a descriptor")
 }
 
 // openSingle opens an image that is one hosted sparse extent, with the descriptor inside. The extent's name there is what the
 // file was called once; the file at hand counts.
-func (o *opener) openSingle(f disk.File) error {
-	h, err := readHeader(f)
+func (o *opener) openSingle(ctx context.Context, f disk.File) error {
+	x, err := readHosted(f)
 	if err != nil {
 		return err
 	}
-	d, err := embeddedDescriptor(f, &h)
+	h := &x.head
+	d, err := embeddedDescriptor(f, h)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (o *opener) openSingle(f disk.File) error {
 		return err
 	}
 	o.img.descriptor = d
-	return o.addSparse(f, h, sectors)
+	return o.addSparse(ctx, x, sectors)
 }
 
 // openDescriptor opens an image whose descriptor is a file of its own.
@@ -123,113 +123,10 @@ func (o *opener) openDescriptor(ctx context.Context, f disk.File) error {
 			o.add(zeroes{n}, n)
 			continue
 		}
-		if err := o.openExtent(e); err != nil {
+		if err := o.openExtent(ctx, e); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// openExtent opens an extent in a file of its own.
-func (o *opener) openExtent(e ExtentLine) error {
-	if strings.TrimPrefix(e.Name, "./") == o.img.name {
-		return fault(disk.ErrCorrupt, "open extent", o.img.name, noOffset, "line %d: the descriptor names itself as an extent", e.Line)
-	}
-	f, err := o.openFile(e)
-	if err != nil {
-		return err
-	}
-	o.img.files = append(o.img.files, f)
-	if sameFile(f, o.img.files[0]) {
-		return fault(disk.ErrCorrupt, "open extent", o.img.name, noOffset, "line %d: the extent %q is the descriptor itself", e.Line, e.Name)
-	}
-	if e.Type != "SPARSE" {
-		x, err := newFlat(f, e)
-		if err != nil {
-			return err
-		}
-		o.add(x, x.length)
-		return nil
-	}
-	if e.Offset != 0 {
-		return fault(disk.ErrUnsupported, "open extent", o.img.name, noOffset, "line %d: a sparse extent at sector %d of %q", e.Line, e.Offset, e.Name)
-	}
-	var head [headerSize]byte
-	n := min(f.Size(), headerSize)
-	if err := readFull(f, "read extent header", head[:n], 0); err != nil {
-		return err
-	}
-	if !bytes.HasPrefix(head[:], []byte(magicSparse)) {
-		err := refuseBinary(head[:n], f.Name())
-		if errors.Is(err, disk.ErrFormat) {
-			err = fault(disk.ErrCorrupt, "open extent", f.Name(), 0, "the descriptor %s says that it is a sparse extent, but it has no such header", o.img.name)
-		}
-		return err
-	}
-	h, err := readHeader(f)
-	if err != nil {
-		return err
-	}
-	return o.addSparse(f, h, e.Sectors)
-}
-
-// openFile opens the file of an extent by the name in the descriptor.
-func (o *opener) openFile(e ExtentLine) (disk.File, error) {
-	fail := func(kind, cause error) (disk.File, error) {
-		detail := fmt.Sprintf("line %d: extent file %q", e.Line, e.Name)
-		if enc := o.img.descriptor.Encoding; enc != "" && !strings.EqualFold(enc, "UTF-8") && !isASCII(e.Name) {
-			detail += fmt.Sprintf(" (a name in encoding %q, looked for byte by byte)", enc)
-		}
-		return nil, &disk.Error{Format: formatName, Op: "open extent", File: o.img.name, Off: noOffset, Kind: kind, Detail: detail, Err: cause}
-	}
-	if e.Name == "" {
-		return fail(disk.ErrCorrupt, errors.New("the extent has no name"))
-	}
-	if o.env.Open == nil {
-		return fail(disk.ErrOutside, nil)
-	}
-	f, err := o.env.Open(e.Name)
-	switch {
-	case err == nil:
-		return f, nil
-	case errors.Is(err, fs.ErrNotExist) && !errors.Is(err, disk.ErrMissing):
-		return fail(disk.ErrMissing, err)
-	default:
-		return fail(nil, err)
-	}
-}
-
-// addSparse adds a hosted sparse extent that stands for so many sectors of the disk.
-func (o *opener) addSparse(f disk.File, h header, sectors int64) error {
-	s := &sparse{caches: o.caches, file: f, head: h, length: sectors * disk.SectorSize, base: o.img.size, metadata: h.metadata()}
-	s.stops = min(s.length, h.capacity*disk.SectorSize)
-	s.below.base = s.base
-	if h.tables() > o.directories {
-		return fault(disk.ErrLimit, "read grain directory", f.Name(), noOffset, "%d grain tables, the limit for a disk is %d", h.tables(), maxDirectory)
-	}
-	o.directories -= h.tables()
-	var err error
-	s.directory, err = readDirectory(f, &h, h.directory)
-	// A file that ends in its metadata was cut while it was copied; its redundant directory would only hide that.
-	if err != nil && h.redundant != 0 && f.Size() >= h.overhead*disk.SectorSize {
-		if d, again := readDirectory(f, &h, h.redundant); again == nil {
-			s.directory, s.onRedundant, err = d, true, nil
-			o.note("%s: the grain directory is damaged, the redundant one is used", f.Name())
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if h.unclean {
-		o.note("%s was not closed by its writer: the newest changes may be missing", f.Name())
-	}
-	if s.length > s.stops {
-		o.note("%s: the descriptor says %d sectors, the header %d; nothing is stored behind those", f.Name(), sectors, h.capacity)
-	}
-	if unknown := h.flags &^ uint32(knownFlags); unknown != 0 {
-		o.note("%s: unknown header flags %#x", f.Name(), unknown)
-	}
-	o.add(s, s.length)
 	return nil
 }
 
@@ -243,28 +140,4 @@ func (o *opener) add(c content, length int64) {
 
 func (o *opener) note(text string, args ...any) {
 	o.img.notes = append(o.img.notes, fmt.Sprintf(text, args...))
-}
-
-// readHeader reads the header of a sparse extent, and the footer where the header refers to it.
-func readHeader(f disk.File) (header, error) {
-	var b [headerSize]byte
-	if err := readFull(f, "read header", b[:], 0); err != nil {
-		return header{}, err
-	}
-	h, err := parseHeader(b[:], f.Name(), 0)
-	if err != nil || !h.atEnd {
-		return h, err
-	}
-	return readFooter(f)
-}
-
-func isASCII(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r > 0x7f }) < 0
-}
-
-// sameFile says whether two files are one under different names, as far as they can tell.
-func sameFile(a, b disk.File) bool {
-	x, ok := a.(interface{ ID() string })
-	y, also := b.(interface{ ID() string })
-	return ok && also && x.ID() == y.ID()
 }

@@ -1,10 +1,9 @@
 package vmdk
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
 	"hyper2kvm/internal/disk"
 )
@@ -23,11 +22,7 @@ func (o *opener) openParent(ctx context.Context) error {
 	if o.env.OpenImage == nil {
 		return fault(disk.ErrOutside, op, o.img.name, noOffset, "parent %q", d.ParentHint)
 	}
-	parent, err := o.env.OpenImage(ctx, d.ParentHint, formatName)
-	if base := baseName(d.ParentHint); err != nil && base != d.ParentHint && base != "" &&
-		(errors.Is(err, disk.ErrMissing) || errors.Is(err, disk.ErrOutside)) {
-		parent, err = o.env.OpenImage(ctx, base, formatName)
-	}
+	parent, err := o.env.OpenImage(ctx, o.parentSpelling(d), formatName)
 	if err != nil {
 		e := &disk.Error{Format: formatName, Op: op, File: o.img.name, Off: noOffset, Err: err}
 		e.Detail = fmt.Sprintf("parent %q", d.ParentHint)
@@ -53,5 +48,19 @@ func (o *opener) openParent(ctx context.Context) error {
 	return nil
 }
 
-// baseName returns what follows the last separator of a path of Unix or Windows.
-func baseName(path string) string { return path[strings.LastIndexAny(path, `/\`)+1:] }
+// parentSpelling returns the first spelling of the parent's name that leads to a file, or the name without the directory where
+// the snapshot was made: that is the file to put beside it. It must be known before the image is opened: a file that is missing
+// further down the chain is no reason to look for another parent.
+func (o *opener) parentSpelling(d *Descriptor) string {
+	if o.env.Open == nil {
+		return d.ParentHint
+	}
+	for _, name := range d.Spellings(d.ParentHint) {
+		f, err := o.env.Open(name)
+		if err == nil {
+			f.Close()
+			return name
+		}
+	}
+	return cmp.Or(baseName(d.ParentHint), d.ParentHint)
+}

@@ -8,46 +8,40 @@ import (
 	"hyper2kvm/internal/disk"
 )
 
-// Grain table entries with a meaning of their own.
-const (
-	entryAbsent = 0
-	entryZero   = 1 // only where the header's flags say so
-)
-
 // caches are shared by the extents of one disk; keys are byte offsets on the disk.
 type caches struct {
-	tables    *disk.PageCache[[]uint32]
+	tables    *disk.PageCache[[]int64]
 	grains    *disk.PageCache[[]byte]
 	inflaters *sync.Pool // of *inflater
 }
 
-func newCaches() caches {
+// newCaches returns caches for extents whose grain tables have at most so many entries.
+func newCaches(entries int64) caches {
 	return caches{
-		tables:    disk.NewPageCache[[]uint32](cachedTables),
+		tables:    disk.NewPageCache[[]int64](int(min(cachedTables, cachedEntries/entries))),
 		grains:    disk.NewPageCache[[]byte](cachedGrains),
 		inflaters: &sync.Pool{New: func() any { return new(inflater) }},
 	}
 }
 
-// sparse is a hosted sparse extent, compressed or not.
+// sparse is an extent that holds grains: hosted sparse, compressed or not, COWD or seSparse.
 type sparse struct {
 	caches
 	file        disk.File
 	head        header
+	format      entryFormat
 	length      int64 // bytes of the disk that the extent stands for
 	stops       int64 // where the grains end: the smaller of length and capacity
 	base        int64 // where on the disk it begins
 	below       below
 	directory   []uint32
-	onRedundant bool // directory is the redundant one
+	onRedundant bool              // directory is the redundant one
+	rebuilt     map[int64][]int64 // grain tables that the file does not hold, or not whole; nil unless the markers were walked
 	metadata    []region
+	streamed    bool  // the header leaves the directory's place to a footer
+	damage      error // what is wrong with the footer or the directory, if the markers were used instead
 	last        atomic.Pointer[loadedTable]
 	repaired    atomic.Int64 // tables read by the redundant directory
-}
-
-// stored says whether a grain table entry is the place of a grain.
-func (s *sparse) stored(e uint32) bool {
-	return e != entryAbsent && (e != entryZero || s.head.flags&flagZeroGrain == 0)
 }
 
 func (s *sparse) readAt(p []byte, off int64) error {
@@ -76,7 +70,7 @@ func (s *sparse) readAt(p []byte, off int64) error {
 }
 
 // readGrains reads within one grain table.
-func (s *sparse) readGrains(p []byte, off, table int64, t []uint32) error {
+func (s *sparse) readGrains(p []byte, off, table int64, t []int64) error {
 	size := s.head.grainBytes()
 	first := table * s.head.entries
 	for len(p) > 0 {
@@ -88,12 +82,12 @@ func (s *sparse) readGrains(p []byte, off, table int64, t []uint32) error {
 		switch e := t[i]; {
 		case e == entryAbsent:
 			err = s.below.readAt(p[:n], off)
-		case !s.stored(e):
+		case e == entryZero:
 			clear(p[:n])
 		case s.head.compressed():
 			err = s.readCompressed(p[:n], off, e, s.storedSize(t, i))
 		default:
-			err = readFull(s.file, "read grain", p[:n], int64(e)*disk.SectorSize+off%size)
+			err = readFull(s.file, "read grain", p[:n], e*disk.SectorSize+off%size)
 		}
 		if err != nil {
 			return err
@@ -105,13 +99,13 @@ func (s *sparse) readGrains(p []byte, off, table int64, t []uint32) error {
 
 // run returns how many grains from entry i on, and before entry end, are read in one go: none of them stored, or all of them
 // stored one behind the other. Compressed grains are read one by one.
-func (s *sparse) run(t []uint32, i, end int64) int64 {
+func (s *sparse) run(t []int64, i, end int64) int64 {
 	e := t[i]
 	n := int64(1)
 	for ; i+n < end; n++ {
 		next := t[i+n]
-		if s.stored(e) {
-			if s.head.compressed() || int64(next) != int64(e)+n*s.head.grain {
+		if e > 0 {
+			if s.head.compressed() || next != e+n*s.head.grain {
 				break
 			}
 		} else if next != e {
@@ -136,17 +130,17 @@ func (s *sparse) extent(ctx context.Context, off int64) (disk.Extent, error) {
 	end := (table + 1) * s.head.entries
 	if t != nil {
 		i := grain - table*s.head.entries
-		n := s.sameKind(t, i)
+		n := sameKind(t, i)
 		end = grain + n
 		switch {
-		case s.stored(t[i]):
+		case t[i] > 0:
 			e.Kind, e.Compressed = disk.Data, s.head.compressed()
 		case t[i] == entryZero:
 			e.Kind = disk.Zero
 		}
 	}
 	if e.Kind == disk.Unallocated && end >= min((table+1)*s.head.entries, s.head.grains()) {
-		for table++; table < int64(len(s.directory)) && s.directory[table] == 0; table++ {
+		for table++; table < int64(len(s.directory)) && s.absent(table); table++ {
 			end = (table + 1) * s.head.entries
 		}
 	}
@@ -161,12 +155,14 @@ func (s *sparse) extent(ctx context.Context, off int64) (disk.Extent, error) {
 	return e, nil
 }
 
+// absent says whether no grain of a table is stored because there is no such table.
+func (s *sparse) absent(table int64) bool { return s.directory[table] == 0 && s.rebuilt[table] == nil }
+
 // sameKind returns how many entries from i on are of the kind of entry i.
-func (s *sparse) sameKind(t []uint32, i int64) int64 {
-	stored, e := s.stored(t[i]), t[i]
+func sameKind(t []int64, i int64) int64 {
 	n := int64(1)
 	for ; i+n < int64(len(t)); n++ {
-		if next := t[i+n]; s.stored(next) != stored || !stored && next != e {
+		if next := t[i+n]; (next > 0) != (t[i] > 0) || next <= 0 && next != t[i] {
 			break
 		}
 	}

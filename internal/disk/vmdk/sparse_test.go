@@ -65,7 +65,7 @@ func newSparseImage(tb testing.TB, s sparseShape) sparseImage {
 	le.PutUint32(x.b[x.rgd:], 22)
 	le.PutUint32(x.b[x.gd:], 27)
 	for _, g := range s.zero {
-		x.setEntry(g, entryZero)
+		x.setEntry(g, rawZeroGrain)
 	}
 	for g := range (s.capacity + 127) / 128 {
 		if v, ok := s.grains[g]; ok {
