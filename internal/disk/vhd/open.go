@@ -49,6 +49,9 @@ func open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
 	}
 	if img.foot.diskType == typeDifferencing {
 		if err := img.openParent(ctx, env); err != nil {
+			if img.parent != nil {
+				img.parent.Close()
+			}
 			return nil, err
 		}
 	}
@@ -69,4 +72,6 @@ func (img *Image) checkComplete(ctx context.Context) error {
 	return nil
 }
 
-func (img *Image) note(text string, args ...any) { img.notes = append(img.notes, fmt.Sprintf(text, args...)) }
+func (img *Image) note(text string, args ...any) {
+	img.notes = append(img.notes, fmt.Sprintf(text, args...))
+}

@@ -36,9 +36,6 @@ var (
 // Size returns the virtual size in bytes, at most 2040 GiB.
 func (img *Image) Size() int64 { return img.size }
 
-// UniqueID returns the identifier by which a differencing disk knows its parent.
-func (img *Image) UniqueID() [16]byte { return img.foot.id }
-
 // ReadAt reads content, see disk.Image.
 func (img *Image) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
