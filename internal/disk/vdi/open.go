@@ -43,4 +43,6 @@ func open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
 	return img, nil
 }
 
-func (img *Image) note(text string, args ...any) { img.notes = append(img.notes, fmt.Sprintf(text, args...)) }
+func (img *Image) note(text string, args ...any) {
+	img.notes = append(img.notes, fmt.Sprintf(text, args...))
+}

@@ -31,9 +31,6 @@ var (
 // Size returns the virtual size in bytes, any number up to disk.MaxSize.
 func (img *Image) Size() int64 { return img.head.size }
 
-// IDs returns the identifiers by which a differencing image knows its parent: of the image, and of its last change.
-func (img *Image) IDs() (create, modify [16]byte) { return img.head.create, img.head.modify }
-
 // ReadAt reads content, see disk.Image.
 func (img *Image) ReadAt(p []byte, off int64) (int, error) {
 	h := &img.head

@@ -29,7 +29,12 @@ func (s *scan) windows() int64 { return (s.places + scanWindow - 1) / scanWindow
 func (s *scan) window(ctx context.Context, n int64, goOn func(error) bool) error {
 	h := &s.img.head
 	first := n * scanWindow
-	s.taken = make([]uint64, (min(s.places-first, scanWindow)+63)/64)
+	words := int((min(s.places-first, scanWindow) + 63) / 64)
+	if cap(s.taken) < words {
+		s.taken = make([]uint64, words)
+	}
+	s.taken = s.taken[:words]
+	clear(s.taken)
 	cur := cursor{img: s.img}
 	for i := range h.blocks {
 		if i%entriesPerPage == 0 && ctx.Err() != nil {
