@@ -86,9 +86,8 @@ type Env struct {
 	// OpenImage opens a parent image by the name and, where the child states it, the format ("" = probe). The package
 	// formats provides it, with the limit on the length of a chain and the guard against loops. nil refuses every parent.
 	OpenImage func(ctx context.Context, name, format string) (Image, error)
-	// Siblings returns names that Open takes: the files of the job, at least those that may be parents. Formats whose children
-	// know their parent by an identifier (VDI), or whose parent may have been renamed (VHD), look through them. nil: there are none.
-	Siblings func() []string
+	// Siblings are the files to look through for a parent that is known by an identifier (VDI) or was renamed (VHD).
+	Siblings Siblings
 }
 
 // Info says what an image is, for people and reports. Fields that a format does not have are empty.

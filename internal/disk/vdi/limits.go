@@ -11,8 +11,6 @@ const (
 	mapCache = 4 << 20
 	// maxSteps is how many blocks one Extent looks at. It also bounds what a fragmented parent costs.
 	maxSteps = 1 << 16
-	// maxSiblings is how many files of the job are looked at for a parent.
-	maxSiblings = 1024
 
 	// maxOpenScan is the largest number of blocks whose map is checked when an image is opened: 16 TiB of disk with blocks of 1 MiB.
 	maxOpenScan = 16 << 20

@@ -13,7 +13,7 @@ const opParent = "open parent"
 // openParent finds the parent of a differencing image by its identifiers among the files of the job.
 func (img *Image) openParent(ctx context.Context, env disk.Env) error {
 	h := &img.head
-	if env.OpenImage == nil || env.Open == nil {
+	if env.OpenImage == nil {
 		return fault(disk.ErrOutside, opParent, img.file.Name(), noOffset, "parent %s", uuid(h.link))
 	}
 	name, err := img.findParent(ctx, env)
@@ -39,39 +39,30 @@ func (img *Image) openParent(ctx context.Context, env disk.Env) error {
 // images of a job would open their parents too.
 func (img *Image) findParent(ctx context.Context, env disk.Env) (string, error) {
 	h := &img.head
-	var names []string
-	if env.Siblings != nil {
-		names = env.Siblings()
-	}
 	var changed error
-	for _, name := range names[:min(len(names), maxSiblings)] {
-		if err := context.Cause(ctx); err != nil {
-			return "", err
-		}
-		if name == img.file.Name() {
-			continue
-		}
-		f, err := env.Open(name)
-		if err != nil {
-			continue // whatever it is, it is no parent
-		}
+	looked := 0
+	name, err := env.Siblings.Find(ctx, func(name string, f disk.File) bool {
+		looked++
 		p, err := readHeader(f)
-		f.Close()
 		if err != nil || p.create != h.link {
-			continue
+			return false
 		}
 		// Images of the first versions did not record the parent's last change.
 		if p.modify == h.linkMod || h.linkMod == ([16]byte{}) {
-			return name, nil
+			return true
 		}
 		changed = fault(disk.ErrCorrupt, opParent, img.file.Name(), 0x1b8,
 			"parent %q was last changed as %s, the differencing image was made on %s: the parent was changed afterwards", name, uuid(p.modify), uuid(h.linkMod))
+		return false
+	})
+	if name != "" || err != nil {
+		return name, err
 	}
 	if changed != nil {
 		return "", changed
 	}
 	return "", fault(disk.ErrMissing, opParent, img.file.Name(), 0x1a8,
-		"none of the %d other files of the job is the VDI %s; put it beside this image", len(names), uuid(h.link))
+		"none of the %d files of the job that were looked at is the VDI %s; put it beside this image", looked, uuid(h.link))
 }
 
 // uuid returns an identifier as VirtualBox writes it: the first three fields are little endian in the file.

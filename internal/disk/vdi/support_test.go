@@ -30,9 +30,9 @@ func (d folder) open(name string) (disk.File, error) {
 func (d folder) names() []string { return slices.Sorted(maps.Keys(d)) }
 
 // envOf opens siblings, and parents as VDIs. A chain of more than twenty is a loop.
-func envOf(open disk.Opener, siblings func() []string) disk.Env {
+func envOf(open disk.Opener, names func() []string) disk.Env {
 	depth := 0
-	env := disk.Env{Open: open, Siblings: siblings}
+	env := disk.Env{Open: open, Siblings: disk.Siblings{Names: names, Look: open}}
 	env.OpenImage = func(ctx context.Context, name, format string) (disk.Image, error) {
 		if depth++; depth > 20 {
 			return nil, &disk.Error{Op: "open", File: name, Off: -1, Kind: disk.ErrLimit, Detail: "a loop"}

@@ -15,8 +15,6 @@ const (
 	tableCache = 4 << 20
 	// maxSteps is how many blocks one Extent looks at. A differencing disk reads a bitmap for each.
 	maxSteps = 1 << 14
-	// maxSiblings is how many files of the job are looked at for a parent that is not found by name.
-	maxSiblings = 1024
 
 	// maxProblems is the number of problems that a check describes; the rest is counted.
 	maxProblems = 100

@@ -47,7 +47,13 @@ func (img *Image) parentError(name string, kind error, detail string, cause erro
 func (img *Image) findParent(ctx context.Context, env disk.Env, names []string) (string, error) {
 	var first error // of the name that is most likely the parent's
 	for _, name := range names {
-		err := img.identify(env, name)
+		f, err := env.Open(name)
+		if err != nil {
+			err = img.parentError(name, nil, "", err)
+		} else {
+			err = img.identify(name, f)
+			f.Close()
+		}
 		if err == nil {
 			return name, nil
 		}
@@ -55,16 +61,8 @@ func (img *Image) findParent(ctx context.Context, env disk.Env, names []string) 
 			first = err
 		}
 	}
-	if env.Siblings != nil {
-		others := env.Siblings()
-		for _, name := range others[:min(len(others), maxSiblings)] {
-			if err := context.Cause(ctx); err != nil {
-				return "", err
-			}
-			if name != img.file.Name() && img.identify(env, name) == nil {
-				return name, nil
-			}
-		}
+	if name, err := env.Siblings.Find(ctx, func(name string, f disk.File) bool { return img.identify(name, f) == nil }); name != "" || err != nil {
+		return name, err
 	}
 	if first == nil {
 		first = fault(disk.ErrMissing, opParent, img.file.Name(), img.head.at,
@@ -73,13 +71,8 @@ func (img *Image) findParent(ctx context.Context, env disk.Env, names []string) 
 	return "", first
 }
 
-// identify says why the file of this name is not the parent; nil if it is.
-func (img *Image) identify(env disk.Env, name string) error {
-	f, err := env.Open(name)
-	if err != nil {
-		return img.parentError(name, nil, "", err)
-	}
-	defer f.Close()
+// identify says why a file is not the parent; nil if it is.
+func (img *Image) identify(name string, f disk.File) error {
 	foot, err := findFooter(f)
 	switch {
 	case err != nil:
