@@ -128,4 +128,3 @@ func (w write) content() []byte {
 	copy(b[logSector-sectorTrailing:], w.desc[4:4+sectorTrailing])
 	return b
 }
-
