@@ -104,6 +104,7 @@ func (c *checker) window(ctx context.Context, s *sparse, first int64) error {
 func (c *checker) table(s *sparse, i int64, at uint32, judge bool) ([]int64, error) {
 	if t, ok := s.rebuilt[i]; ok {
 		if judge {
+			c.found.Tables++
 			c.found.Grains += int64(len(t)) - absentEntries(t)
 		}
 		return t, nil

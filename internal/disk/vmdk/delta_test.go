@@ -19,6 +19,7 @@ type delta struct {
 	capacity int64            // sectors
 	grains   map[int64][]byte // grain -> its content, a full grain
 	zero     []int64          // grains of zeroes, where the format has them
+	unused   int              // grains of an seSparse extent that no entry names, before the others
 }
 
 // apply puts the delta over the content of the parent.
@@ -107,7 +108,8 @@ func newSESparse(d delta) []byte {
 	for i, g := range d.zero {
 		le.PutUint64(entry(g), uint64(1+i%2)<<60|uint64(i)) // unmapped and zero in turn
 	}
-	next := uint64(0)
+	next := uint64(d.unused)
+	b = append(b, make([]byte, d.unused*4096)...)
 	for _, g := range mixed(d.grains) {
 		le.PutUint64(entry(g), 3<<60|next&0xfff<<48|next>>12)
 		next++

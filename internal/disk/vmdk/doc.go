@@ -37,6 +37,7 @@
 //	grain directory                           marker 2, grain directory
 //	footer: the header with its real place    marker 3, footer
 //	end of stream                             marker 0
+//	progress, anywhere, from early ovftool    marker 4
 //
 // Not read, and refused by name: COWD (vmfsSparse) and seSparse extents, raw device mappings, native snapshots, extents
 // whose access is NOACCESS, encrypted disks.

@@ -12,6 +12,7 @@ const (
 	markerTable     = 1
 	markerDirectory = 2
 	markerFooter    = 3
+	markerProgress  = 4 // from early versions of ovftool: how much of the disk was sent so far, of no use to a reader
 )
 
 // grainMarkerSize is the size of what stands before a compressed grain: first sector on the disk (8), stream size (4).

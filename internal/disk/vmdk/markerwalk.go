@@ -45,10 +45,13 @@ func (s *sparse) findEnd() error {
 	return fault(disk.ErrTruncated, op, s.file.Name(), noOffset, "neither a footer nor a grain directory in the last %d bytes", len(b))
 }
 
-// metadataMarker reads a sector that should be a marker of a table, a directory, the footer or the end.
+// metadataMarker reads a sector that should be a marker of something else than a grain.
 func metadataMarker(b []byte) (marker, bool) {
 	m := parseMarker(b)
-	return m, m.size == 0 && m.kind <= markerFooter && len(bytes.Trim(b[16:disk.SectorSize], "\x00")) == 0
+	if m.kind == markerProgress {
+		return m, m.size == 0 && m.value == 0
+	}
+	return m, m.size == 0 && m.kind < markerProgress && len(bytes.Trim(b[16:disk.SectorSize], "\x00")) == 0
 }
 
 // markerWalk follows the markers of a stream.

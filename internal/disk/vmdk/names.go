@@ -52,21 +52,36 @@ func encodingNamed(name string) encoding.Encoding {
 // descriptor was turned into UTF-8 and the files were not; then, where name is a path of Unix or Windows, the last element of
 // each. Files that were moved or unpacked on another system keep their bytes or get UTF-8, and descriptors know nothing of it.
 func (d *Descriptor) Spellings(name string) []string {
-	names := []string{name}
-	if !isASCII(name) {
-		set := encodingNamed(d.Encoding)
-		if s, err := set.NewDecoder().String(name); err == nil && !strings.ContainsRune(s, utf8.RuneError) {
-			names = append(names, s)
-		}
-		if utf8.ValidString(name) {
-			if s, err := set.NewEncoder().String(name); err == nil {
-				names = append(names, s)
-			}
-		}
+	if isASCII(name) {
+		return plausible(name, baseName(name))
 	}
-	for _, s := range slices.Clone(names) {
-		names = append(names, baseName(s))
+	set := encodingNamed(d.Encoding)
+	decoded, err := set.NewDecoder().String(name)
+	if err != nil || strings.ContainsRune(decoded, utf8.RuneError) {
+		decoded = ""
 	}
+	names := []string{name, decoded, encoded(set, name)}
+	if decoded == "" || utf8.ValidString(name) {
+		names = append(names, baseName(name), encoded(set, baseName(name)))
+	}
+	// In some sets half a character looks like a separator: only the decoded name can be cut.
+	return plausible(append(names, baseName(decoded), encoded(set, baseName(decoded)))...)
+}
+
+// encoded returns a UTF-8 text in another encoding, or nothing if it has no place there.
+func encoded(set encoding.Encoding, s string) string {
+	if !utf8.ValidString(s) {
+		return ""
+	}
+	out, err := set.NewEncoder().String(s)
+	if err != nil {
+		return ""
+	}
+	return out
+}
+
+// plausible returns the names that can be a file's, each once.
+func plausible(names ...string) []string {
 	var out []string
 	for _, s := range names {
 		if s != "" && s != "." && s != ".." && !slices.Contains(out, s) {

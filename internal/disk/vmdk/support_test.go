@@ -83,6 +83,16 @@ func checkError(t *testing.T, err, kind error, words ...string) {
 	}
 }
 
+// containsAll says whether a text has all these words.
+func containsAll(text string, words ...string) bool {
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			return false
+		}
+	}
+	return true
+}
+
 // isKind says whether an error is of one of the kinds that a reader may give for a bad image.
 func isKind(err error) bool {
 	for _, k := range []error{
