@@ -130,9 +130,9 @@ func (d *testDaemon) beat(ctx context.Context) {
 		}
 		for _, r := range requests {
 			text, err := d.answer(ctx, r)
-			reply := queue.Reply{OK: err == nil, Message: text}
+			reply := queue.Reply{OK: true, Message: text}
 			if err != nil {
-				reply.Message = err.Error()
+				reply = queue.Refused(err)
 			}
 			if r.Answer(reply) != nil {
 				return

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"hyper2kvm/internal/convert"
 	"hyper2kvm/internal/manifest"
 )
 
@@ -28,7 +31,8 @@ func (p parcel) name() string {
 
 // pack sorts what stands on the command line into parcels. One manifest takes everything else with it; several stand for
 // themselves, as disks without a manifest do.
-func (c *console) pack(args []string) ([]parcel, error) {
+// Whatever a disk or descriptor is made of goes along.
+func (c *console) pack(ctx context.Context, args []string) ([]parcel, error) {
 	var docs []document
 	var disks []string
 	for _, path := range args {
@@ -49,16 +53,20 @@ func (c *console) pack(args []string) ([]parcel, error) {
 		}
 		disks = append(disks, path)
 	}
+	whole, err := withCompanions(ctx, disks)
+	if err != nil {
+		return nil, err
+	}
 	switch {
 	case len(docs) == 1 && len(docs[0].drafts) > 1:
 		// Each VM of a batch is a job of its own, so that the disks stand beside the batch, which comes first and claims them.
 		out := []parcel{{doc: &docs[0]}}
-		for _, d := range disks {
+		for _, d := range slices.Concat(whole...) {
 			out = append(out, parcel{paths: []string{d}, companion: true})
 		}
 		return out, nil
 	case len(docs) == 1:
-		return []parcel{{doc: &docs[0], paths: disks}}, nil
+		return []parcel{{doc: &docs[0], paths: slices.Concat(whole...)}}, nil
 	case len(docs) > 1 && len(disks) > 0:
 		return nil, &failure{exit: exitUsage, what: fmt.Sprintf("%d manifests and %s are given", len(docs), count(len(disks), "disk", "disks")),
 			why: "nothing says which disk belongs to which manifest", try: "submit each manifest with its own disks"}
@@ -67,10 +75,34 @@ func (c *console) pack(args []string) ([]parcel, error) {
 	for i := range docs {
 		out = append(out, parcel{doc: &docs[i]})
 	}
-	for _, d := range disks {
-		out = append(out, parcel{paths: []string{d}})
+	for _, w := range whole {
+		out = append(out, parcel{paths: w})
 	}
 	return out, nil
+}
+
+// withCompanions adds to each file what it is made of: the extents of a descriptor, the parents of a snapshot, the disks of an OVF or
+// VMX. A file that another one brings along is not given twice. What cannot be read is left to the job, which says why.
+func withCompanions(ctx context.Context, paths []string) ([][]string, error) {
+	var whole [][]string
+	brought := map[string]bool{}
+	for _, path := range paths {
+		group := []string{path}
+		if !isDir(path) {
+			names, _ := convert.Companions(ctx, path)
+			for _, name := range names {
+				beside := filepath.Join(filepath.Dir(path), filepath.FromSlash(name))
+				if _, err := os.Lstat(beside); err != nil {
+					return nil, &failure{exit: exitNotFound, code: manifest.CodeImageMissing, what: path + " needs " + clean(name) + ", which is not beside it",
+						try: "put it into " + filepath.Dir(path) + ", then submit again"}
+				}
+				group = append(group, beside)
+				brought[beside] = true
+			}
+		}
+		whole = append(whole, group)
+	}
+	return slices.DeleteFunc(whole, func(group []string) bool { return brought[filepath.Clean(group[0])] }), nil
 }
 
 // documents are the manifests among parcels.

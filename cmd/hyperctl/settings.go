@@ -124,7 +124,7 @@ func findWorkflowDir(said, daemonConfig string, defaults []string) (string, erro
 	case 0:
 		return "", &failure{exit: exitDaemon, what: "there is no workflow directory",
 			why: "neither " + strings.Join(defaults, " nor ") + " exists, and nothing names another",
-			try: "hyperctl --workflow-dir DIR ..., or start the daemon, which makes it: sudo systemctl start hyper2kvmd"}
+			try: "hyperctl --workflow-dir DIR ..., or start the daemon, which makes it: sudo systemctl start hyper2kvm-workflow"}
 	}
 	return "", &failure{exit: exitUsage, what: "there are several workflow directories: " + strings.Join(found, " and "),
 		why: "only you know which one is meant",

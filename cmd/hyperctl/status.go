@@ -76,7 +76,7 @@ func runStatus(ctx context.Context, con *console) error {
 
 // startLine says how to start the daemon.
 func startLine(dir string) string {
-	return "sudo systemctl start hyper2kvmd, or hyper2kvmd --workflow-dir " + quoteArg(dir)
+	return "sudo systemctl start hyper2kvm-workflow, or hyper2kvmd --workflow-dir " + quoteArg(dir)
 }
 
 // daemonFailure is the error for a daemon that is not there; nil when it runs.
@@ -88,7 +88,7 @@ func daemonFailure(live queue.Liveness, st queue.Status, dir string, now time.Ti
 	case queue.LiveHung:
 		f.what = "the daemon hangs"
 		f.why = fmt.Sprintf("process %d holds the workflow directory, but its last heartbeat is %s old", st.PID, spanText(now.Sub(st.At)))
-		f.try = "journalctl -u hyper2kvmd -n 50, then sudo systemctl restart hyper2kvmd"
+		f.try = "journalctl -u hyper2kvm-workflow -n 50, then sudo systemctl restart hyper2kvm-workflow"
 	case queue.LiveNeverStarted:
 		f.what = "the daemon never ran on " + dir
 		f.why = "there is no heartbeat in it: what is dropped there waits for the daemon's first start"

@@ -69,13 +69,13 @@ func (s *steering) ask(ctx context.Context, verb, job string) (string, error) {
 	return "", err
 }
 
-// refusal is what the daemon answered to a request that it did not do. Its message begins with the kind of the error.
+// refusal is what the daemon answered to a request that it did not do.
 func refusal(message string, err error) error {
 	f := &failure{exit: exitConflict, what: message, try: "hyperctl workflow list --all", err: err}
 	for _, k := range kinds {
-		if rest, ok := strings.CutPrefix(message, k.kind.Error()); ok {
+		if errors.Is(err, k.kind) {
 			f.exit, f.try = k.exit, k.try
-			f.what, f.why = k.kind.Error(), strings.TrimPrefix(rest, ": ")
+			f.what, f.why = k.kind.Error(), strings.TrimPrefix(strings.TrimPrefix(message, k.kind.Error()), ": ")
 			break
 		}
 	}

@@ -60,7 +60,7 @@ done, 6 when one failed, 7 when the time ran out and 130 after ^C; the jobs go o
 }
 
 func runSubmit(ctx context.Context, con *console, args []string, o submitOptions) error {
-	parcels, err := con.pack(args)
+	parcels, err := con.pack(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func printLine(c *console, doc any, name, people string) error {
 
 // entryName is the name that a parcel gets in the drop zone.
 func (p parcel) entryName(wanted string, now time.Time) string {
-	several := p.doc != nil && len(p.paths) > 0
+	several := p.doc != nil && len(p.paths) > 0 || len(p.paths) > 1
 	ext := ""
 	switch {
 	case several:
@@ -192,6 +192,9 @@ func (p parcel) entryName(wanted string, now time.Time) string {
 		abs, err := filepath.Abs(p.paths[0])
 		if err != nil {
 			abs = p.paths[0]
+		}
+		if base := filepath.Base(abs); several {
+			return strings.TrimSuffix(base, filepath.Ext(base)) + ext
 		}
 		return filepath.Base(abs)
 	case p.doc.path == "-":

@@ -30,7 +30,7 @@ func writeDomain(ctx context.Context, r *Run) error {
 		return fmt.Errorf("describe the VM: %w", err)
 	}
 	for _, w := range domain.Warnings {
-		r.warn(manifest.Warning{Code: manifest.CodeMachineDescriptor, Message: w})
+		r.warn(manifest.Warning{Code: manifest.CodeMachineAssumed, Message: w})
 	}
 	b, err := domain.Marshal()
 	if err != nil {

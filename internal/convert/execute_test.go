@@ -376,7 +376,7 @@ func TestFirmwareContradiction(t *testing.T) {
 	b.req.Entry, b.req.Job.Machine.Firmware = "disk.img", "bios"
 	report := b.good()
 	found := slices.ContainsFunc(report.Warnings, func(w manifest.Warning) bool {
-		return w.Code == manifest.CodeMachineDescriptor && w.Stage == StageInspect
+		return w.Code == manifest.CodeMachineAssumed && w.Stage == StageInspect
 	})
 	if !found || report.Machine.(*machine.Machine).Firmware != machine.FirmwareBIOS {
 		t.Errorf("%+v", report.Warnings)

@@ -32,7 +32,7 @@ func (g *gatherer) ova(f disk.File) error {
 		return err
 	}
 	for _, w := range archive.Warnings() {
-		g.warn(manifest.CodeMachineDescriptor, "%s", w)
+		g.warn(manifest.CodeMachineAssumed, "%s", w)
 	}
 	n, err := archive.ChecksumBytes()
 	if err != nil {
@@ -114,7 +114,7 @@ func (g *gatherer) packageChecksums(descriptor string, at place) error {
 // system picks the one virtual system that the job means: the only one, or the one that has the job's name.
 func (g *gatherer) system(pkg *ovf.Package, open disk.Opener) error {
 	for _, w := range pkg.Warnings {
-		g.warn(manifest.CodeMachineDescriptor, "%s", w)
+		g.warn(manifest.CodeMachineAssumed, "%s", w)
 	}
 	if len(pkg.Systems) == 1 {
 		return g.describedDisks(pkg.Systems[0], open)
@@ -136,11 +136,7 @@ func (g *gatherer) system(pkg *ovf.Package, open disk.Opener) error {
 
 // vmx takes the machine out of a VMware configuration whose disks stand beside it.
 func (g *gatherer) vmx(f disk.File, name string) error {
-	b := make([]byte, min(f.Size(), vmx.MaxBytes+1))
-	if _, err := io.ReadFull(io.NewSectionReader(f, 0, f.Size()), b); err != nil {
-		return fmt.Errorf("read %s: %w", machine.Quote(name), err)
-	}
-	m, err := vmx.Parse(b)
+	m, err := parseVMX(f)
 	if err != nil {
 		return err
 	}
@@ -149,4 +145,13 @@ func (g *gatherer) vmx(f disk.File, name string) error {
 		return err
 	}
 	return g.describedDisks(*m, at.open)
+}
+
+// parseVMX reads a VMX file whole, within its limit.
+func parseVMX(f disk.File) (*machine.Machine, error) {
+	b := make([]byte, min(f.Size(), vmx.MaxBytes+1))
+	if _, err := io.ReadFull(io.NewSectionReader(f, 0, f.Size()), b); err != nil {
+		return nil, fmt.Errorf("read %s: %w", machine.Quote(f.Name()), err)
+	}
+	return vmx.Parse(b)
 }

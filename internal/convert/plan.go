@@ -98,13 +98,13 @@ func NewPlan(job manifest.Job, facts Facts) (Plan, error) {
 }
 
 // writable are the formats that this version writes.
-var writable = []string{manifest.FormatQcow2, manifest.FormatRaw, manifest.FormatVMDK}
+var writable = []string{manifest.FormatQcow2, manifest.FormatRaw, manifest.FormatVMDK, manifest.FormatVDI}
 
 func checkFormat(job manifest.Job, _ Facts) error {
 	if slices.Contains(writable, job.Convert.Format) {
 		return nil
 	}
-	return coded(manifest.CodeOutputFormat, "set output_format to qcow2, raw or vmdk",
+	return coded(manifest.CodeOutputFormat, "set output_format to qcow2, raw, vmdk or vdi",
 		fmt.Errorf("output format %q cannot be written by this version; it writes %s", job.Convert.Format, strings.Join(writable, ", ")))
 }
 

@@ -97,7 +97,7 @@ func TestPlanRefusals(t *testing.T) {
 		says  string
 	}{
 		{"no disk", Facts{}, func(*manifest.Job) {}, manifest.CodeMachineNoDisk, "no disk"},
-		{"vdi", testFacts(), func(j *manifest.Job) { j.Convert.Format = "vdi" }, manifest.CodeOutputFormat, "qcow2, raw, vmdk"},
+		{"vdi", testFacts(), func(j *manifest.Job) { j.Convert.Format = "vhd" }, manifest.CodeOutputFormat, "qcow2, raw, vmdk, vdi"},
 		{"unknown format", testFacts(), func(j *manifest.Job) { j.Convert.Format = "" }, manifest.CodeOutputFormat, "cannot be written"},
 		{"chain kept", chain, func(j *manifest.Job) { j.Convert.Flatten = false }, manifest.CodeImageChain, "a.vmdk, b.vmdk"},
 		{"fix asked", testFacts(), func(j *manifest.Job) { j.Asked = manifest.Asked{"fix.grub": true} }, manifest.CodeFixUnavailable, "fix.grub"},

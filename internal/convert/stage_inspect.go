@@ -41,7 +41,7 @@ func inspect(ctx context.Context, r *Run) error {
 	}
 	if described := string(r.Machine.Firmware); described != "" && facts.Firmware != "" && described != facts.Firmware {
 		r.warn(manifest.Warning{
-			Code:    manifest.CodeMachineDescriptor,
+			Code:    manifest.CodeMachineAssumed,
 			Message: fmt.Sprintf("the firmware is described as %s, the disks speak for %s (%s); the description counts", described, facts.Firmware, facts.Why),
 			Hint:    "if the VM does not start, set the firmware in the manifest",
 		})

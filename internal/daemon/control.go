@@ -21,9 +21,9 @@ func (d *Daemon) serveRequests(ctx context.Context) {
 		for _, r := range requests {
 			answer, err := d.answer(ctx, r)
 			d.log.Info("request", "verb", r.Verb, "job", r.Job, "by", userName(r.UID), "answer", answer, "error", err)
-			reply := queue.Reply{OK: err == nil, Message: answer}
+			reply := queue.Reply{OK: true, Message: answer}
 			if err != nil {
-				reply.Message = err.Error()
+				reply = queue.Refused(err)
 			}
 			if err := r.Answer(reply); err != nil {
 				d.log.Error("answer a request", "verb", r.Verb, "error", err)

@@ -27,14 +27,21 @@ const (
 // heartbeat publishes the status until ctx ends: every beat, and soon after a change.
 func (d *Daemon) heartbeat(ctx context.Context) {
 	var last time.Time
-	var was queue.Counts
+	type state struct {
+		counts  queue.Counts
+		paused  string
+		drained bool
+		held    int
+	}
+	var was state
 	for {
-		counts := d.counts(ctx)
-		if now := d.clock(); now.Sub(last) >= beat || now.Before(last) || counts != was {
+		snap := d.inbox.Snapshot()
+		is := state{d.counts(ctx), snap.Paused, snap.Draining, len(snap.Held)}
+		if now := d.clock(); now.Sub(last) >= beat || now.Before(last) || is != was {
 			if err := d.writeStatus(ctx, ""); err != nil {
 				d.log.Error("write the status", "error", err)
 			}
-			last, was = now, counts
+			last, was = now, is
 		}
 		if !pause(ctx, lookEvery) {
 			return

@@ -63,9 +63,9 @@ func (in *intake) Examine(ctx context.Context, e queue.Entry) (queue.Need, error
 	case ending == ".ova":
 		return in.ova(e)
 	case ending == ".ovf":
-		return in.ovf(e)
+		return in.described(ctx, e, "ovf")
 	case ending == ".vmx":
-		return in.vmx(ctx, e)
+		return in.described(ctx, e, "vmx")
 	case oneOf(companionEndings, ending):
 		return queue.Need{Ignore: "a companion of a disk, not a disk: it travels with the OVF, VMX or manifest that names it"}, nil
 	case oneOf(diskEndings, ending):
@@ -90,11 +90,11 @@ func (in *intake) disk(ctx context.Context, e queue.Entry) (queue.Need, error) {
 		need.Hold = "mode is manifest: it waits for a manifest that names it, or for its release"
 		return need, nil
 	}
-	refs, err := in.references(ctx, e.Path)
+	members, err := in.companions(ctx, e.Path)
+	need.Members = beside(members)
 	if err != nil {
 		return in.unready(e, need, err), nil
 	}
-	need.Members = refs
 	return need, nil
 }
 

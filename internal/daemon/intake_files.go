@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -12,82 +11,26 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"hyper2kvm/internal/convert"
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/formats"
-	"hyper2kvm/internal/disk/vmdk"
 	"hyper2kvm/internal/machine/ova"
-	"hyper2kvm/internal/machine/ovf"
-	"hyper2kvm/internal/machine/vmx"
 	"hyper2kvm/internal/queue"
 )
 
-// maxDescriptor bounds an OVF or VMX file; the longest OVF known (a VMware product's) is half a megabyte.
-const maxDescriptor = 4 << 20
-
-// openPlain opens a file of the drop zone: regular, no symbolic link, never blocking.
-func openPlain(path string) (*disk.HostFile, error) { return disk.OpenFile(path) }
-
-// references lists the files beside an image that it is made of: extents, and the parents of its chain. Names that lead
-// elsewhere are left out: nothing there may belong to the job, and its child refuses them by name.
-func (in *intake) references(ctx context.Context, path string) ([]string, error) {
-	dir := filepath.Dir(path)
-	self := filepath.Base(path)
-	var names []string
-	add := func(name string) {
-		name = strings.TrimPrefix(name, "./")
-		if name != self && name == filepath.Base(name) && name != ".." && name != "." && name != "" {
-			names = append(names, name)
-		}
-	}
-	f, err := openPlain(path)
-	if err != nil {
-		return nil, err
-	}
-	// A VMDK descriptor names all its extents at once; other formats are asked by opening them, which tells one parent after
-	// the other for as long as they are there. When a missing one arrives, the entry is examined again.
-	if extents, parent, err := vmdk.References(f); err == nil {
-		for _, e := range extents {
-			add(e)
-		}
-		if parent != "" {
-			add(baseName(parent))
-		}
-	}
-	beside := disk.DirOpener(dir)
-	img, err := formats.Open(ctx, f, formats.OpenOptions{Open: func(name string) (disk.File, error) {
-		add(name)
-		return beside(name)
-	}})
-	if err == nil {
-		img.Close()
-	}
-	if errors.Is(err, disk.ErrMissing) {
-		err = nil // the queue waits for the name
-	}
-	return dedup(names), err
-}
-
-// companions lists the files that belong to a file which a manifest names.
+// companions lists the files beside path, which may not be there itself, that belong to it.
 func (in *intake) companions(ctx context.Context, path string) ([]string, error) {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".ova":
-		return nil, nil
-	case ".ovf":
-		return in.ovfFiles(path)
-	case ".vmx":
-		return in.vmxFiles(ctx, path)
-	}
-	refs, err := in.references(ctx, path)
+	names, err := convert.Companions(ctx, path)
 	if errors.Is(err, os.ErrNotExist) {
 		err = nil // the queue waits for it
 	}
-	return refs, err
+	return names, err
 }
 
 // ova examines an archive that holds everything it needs.
 func (in *intake) ova(e queue.Entry) (queue.Need, error) {
 	need := queue.Need{Kind: "ova"}
-	f, err := openPlain(e.Path)
+	f, err := disk.OpenFile(e.Path)
 	if err != nil {
 		return queue.Need{}, err
 	}
@@ -98,72 +41,20 @@ func (in *intake) ova(e queue.Entry) (queue.Need, error) {
 	return need, nil
 }
 
-// ovf examines an OVF descriptor that came unpacked: its disks lie beside it.
-func (in *intake) ovf(e queue.Entry) (queue.Need, error) {
-	need := queue.Need{Kind: "ovf"}
-	members, err := in.ovfFiles(e.Path)
+// described examines an OVF or VMX file, whose disks lie beside it.
+func (in *intake) described(ctx context.Context, e queue.Entry, kind string) (queue.Need, error) {
+	need := queue.Need{Kind: kind}
+	members, err := in.companions(ctx, e.Path)
+	need.Members = beside(members)
 	if err != nil {
 		return in.unready(e, need, err), nil
 	}
-	need.Members = members
 	return need, nil
 }
 
-func (in *intake) ovfFiles(path string) ([]string, error) {
-	b, err := readBounded(path, maxDescriptor)
-	if err != nil {
-		return nil, err
-	}
-	pkg, err := ovf.Parse(bytes.NewReader(b))
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, f := range pkg.Files {
-		names = append(names, f.Href)
-	}
-	stem := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-	for _, optional := range []string{stem + ".mf", stem + ".cert"} {
-		if _, err := os.Lstat(filepath.Join(filepath.Dir(path), optional)); err == nil {
-			names = append(names, optional)
-		}
-	}
-	return dedup(names), nil
-}
-
-// vmx examines a VMware configuration with its disks beside it.
-func (in *intake) vmx(ctx context.Context, e queue.Entry) (queue.Need, error) {
-	need := queue.Need{Kind: "vmx"}
-	members, err := in.vmxFiles(ctx, e.Path)
-	if err != nil {
-		return in.unready(e, need, err), nil
-	}
-	need.Members = members
-	return need, nil
-}
-
-func (in *intake) vmxFiles(ctx context.Context, path string) ([]string, error) {
-	b, err := readBounded(path, maxDescriptor)
-	if err != nil {
-		return nil, err
-	}
-	m, err := vmx.Parse(b)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, d := range m.Disks {
-		if d.Blank() || d.File != filepath.Base(d.File) {
-			continue
-		}
-		names = append(names, d.File)
-		refs, err := in.companions(ctx, filepath.Join(filepath.Dir(path), d.File))
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, refs...)
-	}
-	return dedup(names), nil
+// beside leaves out what lies in a folder below, which cannot be dropped as a file: the job's child says that it is missing.
+func beside(names []string) []string {
+	return slices.DeleteFunc(names, func(n string) bool { return strings.Contains(n, "/") })
 }
 
 // folder examines a dropped folder: a job as soon as there is something in it to convert.
@@ -222,7 +113,7 @@ func (in *intake) folderManifest(ctx context.Context, e queue.Entry, name string
 
 // signature names the format of a file that says what it is, or "".
 func (in *intake) signature(path string) string {
-	f, err := openPlain(path)
+	f, err := disk.OpenFile(path)
 	if err != nil {
 		return ""
 	}
@@ -232,12 +123,4 @@ func (in *intake) signature(path string) string {
 		return ""
 	}
 	return format
-}
-
-// baseName is the last element of a name written on Unix or on Windows.
-func baseName(name string) string {
-	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
-		return name[i+1:]
-	}
-	return name
 }

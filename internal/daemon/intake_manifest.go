@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/manifest"
 	"hyper2kvm/internal/queue"
 )
@@ -43,10 +44,10 @@ func (in *intake) manifest(ctx context.Context, e queue.Entry) (queue.Need, erro
 		}
 		need.Members = append(need.Members, input)
 		members, err := in.companions(ctx, filepath.Join(dir, input))
+		need.Members = append(need.Members, beside(members)...)
 		if err != nil {
 			return in.unready(e, need, err), nil
 		}
-		need.Members = append(need.Members, members...)
 	}
 	need.Members = dedup(need.Members)
 	return need, nil
@@ -113,7 +114,7 @@ func failureFields(f manifest.Failure) map[string]any {
 
 // readBounded reads a regular file of at most limit bytes; a longer one is read one byte further, so that its reader can say so.
 func readBounded(path string, limit int64) ([]byte, error) {
-	f, err := openPlain(path)
+	f, err := disk.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}

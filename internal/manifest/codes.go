@@ -46,6 +46,7 @@ const (
 	CodeMachineMember     = "H2K-VM-003"
 	CodeMachineSeveral    = "H2K-VM-004" // several systems in one package
 	CodeMachineNoDisk     = "H2K-VM-005"
+	CodeMachineAssumed    = "H2K-VM-006" // something the description leaves open was filled in
 	CodeFixUnavailable    = "H2K-FIX-001"
 	CodeOutputExists      = "H2K-OUT-001"
 	CodeOutputWrite       = "H2K-OUT-002"

@@ -184,9 +184,14 @@ var codes = []Code{
 		Hint:  "Export the VM with its disks.",
 	},
 	{
+		ID: CodeMachineAssumed, Title: "Part of the machine is an assumption",
+		Cause: "The description leaves something open, or names hardware that KVM has no like of, and the domain XML holds a safe choice instead.",
+		Hint:  "Read the message, and edit the domain XML where you know better: virsh edit NAME",
+	},
+	{
 		ID: CodeFixUnavailable, Title: "A repair was asked for that cannot be made",
-		Cause:     "The manifest itself asks for a repair, and libguestfs is missing or cannot open the guest.",
-		Hint:      "Install libguestfs-tools, see hyperctl doctor, then: hyperctl workflow retry JOB. Or leave the repair out of the manifest.",
+		Cause:     "The manifest itself asks for a repair of the guest, and this program or this host cannot make it.",
+		Hint:      "Leave the repair out of the manifest, then: hyperctl workflow retry JOB",
 		Retryable: true,
 	},
 	{
@@ -198,7 +203,7 @@ var codes = []Code{
 	{
 		ID: CodeOutputWrite, Title: "The output cannot be written",
 		Cause:     "The output directory does not exist, may not be written, or its disk reported an error.",
-		Hint:      "Check the directory with hyperctl doctor, then: hyperctl workflow retry JOB",
+		Hint:      "Look at the directory and its file system, then: hyperctl workflow retry JOB",
 		Retryable: true,
 	},
 	{
@@ -283,7 +288,7 @@ var codes = []Code{
 	{
 		ID: CodeQueueLayout, Title: "The workflow directory cannot be used",
 		Cause: "Its parts are missing, on several file systems, or were written by a newer version of the program.",
-		Hint:  "Run hyperctl doctor; it names what is wrong and the line that mends it.",
+		Hint:  "Put all its parts on one file system, without mounts between them, and start the daemon again; the message names the part.",
 	},
 	{
 		ID: CodeConfig, Title: "The daemon's configuration is not valid",

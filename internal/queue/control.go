@@ -55,11 +55,41 @@ type Control struct {
 type Reply struct {
 	Schema  int    `json:"schema"`
 	OK      bool   `json:"ok"`
+	Kind    string `json:"kind,omitempty"` // of a refusal: one of refusals
 	Message string `json:"message"` // what was done, or why not
 }
 
+// refusals are the kinds of errors that a Reply carries, by the words it uses. Any other refusal is an ErrState.
+var refusals = map[string]error{"denied": ErrDenied, "not-found": ErrNotFound, "exists": ErrExists, "state": ErrState}
+
+// Refused is the reply to a request that was not done.
+func Refused(err error) Reply {
+	r := Reply{Kind: "state", Message: err.Error()}
+	for word, kind := range refusals {
+		if errors.Is(err, kind) {
+			r.Kind = word
+		}
+	}
+	return r
+}
+
+// refusedError is a refusal as the client sees it: the daemon's words, and the kind that they stand for.
+type refusedError struct {
+	kind    error
+	message string
+}
+
+func (e *refusedError) Error() string { return e.message }
+
+func (e *refusedError) Unwrap() error {
+	if e.kind == nil {
+		return ErrState
+	}
+	return e.kind
+}
+
 // Request asks the daemon for something and waits some seconds for its answer. ErrState: no daemon runs, or it refused;
-// ErrDenied: this user may not write requests.
+// ErrDenied: this user may not write requests, or not ask for this; ErrNotFound: there is no such job.
 func (s *Spool) Request(ctx context.Context, c Control) (Reply, error) {
 	if !slices.Contains(verbs, c.Verb) {
 		return Reply{}, fmt.Errorf("%w: %q is not one of %s", ErrState, c.Verb, strings.Join(verbs, ", "))
@@ -90,7 +120,7 @@ func (s *Spool) Request(ctx context.Context, c Control) (Reply, error) {
 		err := readJSON(s.own("replies", name), &r)
 		switch {
 		case err == nil && !r.OK:
-			return r, fmt.Errorf("%w: %s", ErrState, r.Message)
+			return r, &refusedError{kind: refusals[r.Kind], message: r.Message}
 		case err == nil:
 			return r, nil
 		case !errors.Is(err, fs.ErrNotExist):
@@ -139,7 +169,7 @@ func (s *Spool) Requests(ctx context.Context) ([]Request, error) {
 		if err != nil {
 			s.log.Warn("a request was refused", "name", name, "error", err)
 			if r.name != "" {
-				err = r.Answer(Reply{Message: err.Error()})
+				err = r.Answer(Refused(err))
 			} else {
 				err = s.fs.RemoveAll(s.own("control", name))
 			}
