@@ -23,6 +23,8 @@ func Create(name string, t disk.Target, size int64, o CreateOptions) (disk.Write
 		return nil, refuse(fmt.Sprintf("format %s has no compression %q", c.Name, o.Compression))
 	case o.ClusterSize != 0 && !c.ClusterSizes:
 		return nil, refuse(fmt.Sprintf("format %s has no cluster size to choose", c.Name))
+	case o.Fixed && !c.FixedSize:
+		return nil, refuse(fmt.Sprintf("format %s has no fixed variant", c.Name))
 	}
 	return c.create(t, size, o)
 }

@@ -55,11 +55,11 @@ func TestProbe(t *testing.T) {
 		{"vmdk", put(4096, 0, "KDMV\x01\x00\x00\x00"), "vmdk", nil},
 		{"vmdk descriptor", []byte("# Disk DescriptorFile\nversion=1\nCID=1\n"), "vmdk", nil},
 		{"vhdx", put(4096, 0, "vhdxfile"), "vhdx", nil},
-		{"dynamic vhd", put(4096, 0, "conectix"), "vhd", disk.ErrUnsupported},
-		{"fixed vhd", fixedVHD(make([]byte, 8192)), "vhd", disk.ErrUnsupported},
-		{"fixed vhd with a broken checksum", put(8192, 8192-512, "conectix"), "vhd", disk.ErrUnsupported},
-		{"vhd of Virtual PC before 2004", put(8191, 8191-511, "conectix"), "vhd", disk.ErrUnsupported},
-		{"vdi", put(4096, 64, "\x7f\x10\xda\xbe"), "vdi", disk.ErrUnsupported},
+		{"dynamic vhd", put(4096, 0, "conectix"), "vhd", nil},
+		{"fixed vhd", fixedVHD(make([]byte, 8192)), "vhd", nil},
+		{"fixed vhd with a broken checksum", put(8192, 8192-512, "conectix"), "vhd", nil},
+		{"vhd of Virtual PC before 2004", put(8191, 8191-511, "conectix"), "vhd", nil},
+		{"vdi", put(4096, 64, "\x7f\x10\xda\xbe"), "vdi", nil},
 		{"dmg", put(8192, 8192-512, "koly\x00\x00\x00\x04"), "dmg", disk.ErrUnsupported},
 		{"luks", put(4096, 0, "LUKS\xba\xbe\x00\x02"), "luks", disk.ErrUnsupported},
 		{"gzip", put(4096, 0, "\x1f\x8b\x08"), "gzip", disk.ErrUnsupported},
@@ -72,6 +72,8 @@ func TestProbe(t *testing.T) {
 		{"old GNU tar", put(4096, 257, "ustar  \x00"), "tar", disk.ErrUnsupported},
 		// A guest writes the first sectors of a fixed VHD; a host wrote the rest. Neither may win by itself.
 		{"qcow2 inside a fixed vhd", fixedVHD(qcow2), "qcow2", disk.ErrFormat},
+		{"vdi inside a fixed vhd", fixedVHD(put(4096, 64, "\x7f\x10\xda\xbe")), "vdi", disk.ErrFormat},
+		{"gzip inside a fixed vhd", fixedVHD(put(4096, 0, "\x1f\x8b\x08")), "vhd", nil},
 		// A guest may also own the last cluster of a qcow2 file, and anyone can write the cookie.
 		{"qcow2 that ends in the cookie", append(bytes.Clone(qcow2), put(512, 0, "conectix")...), "qcow2", nil},
 	} {
@@ -141,6 +143,8 @@ func TestCreateRefuses(t *testing.T) {
 		{"qcow2", formats.CreateOptions{ClusterSize: 3}, disk.ErrLimit},
 		{"qcow2", formats.CreateOptions{Compression: "zlib", Level: 100}, disk.ErrLimit},
 		{"vhdx", formats.CreateOptions{Compression: "zlib"}, disk.ErrUnsupported},
+		{"vdi", formats.CreateOptions{Fixed: true}, disk.ErrUnsupported},
+		{"vhd", formats.CreateOptions{ClusterSize: 4096}, disk.ErrUnsupported},
 		{"qed", formats.CreateOptions{}, disk.ErrUnsupported},
 		{"amiga", formats.CreateOptions{}, disk.ErrUnsupported},
 	} {

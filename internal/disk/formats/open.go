@@ -12,16 +12,18 @@ import (
 type OpenOptions struct {
 	Format string      // of the top image; "" probes. Any but raw must agree with the content
 	Open   disk.Opener // for the files that the image and its parents name; nil refuses them all
+	// Siblings are looked through for parents that are not found by name (VDI, VHD); Open opens the one that is found.
+	Siblings disk.Siblings
 }
 
 // Open opens the image in f and the chain of its parents. It owns f from then on, and closes it when it fails.
 func Open(ctx context.Context, f disk.File, o OpenOptions) (disk.Image, error) {
-	c := &chain{open: o.Open, seen: make(map[string]bool)}
+	c := &chain{open: o.Open, siblings: o.Siblings, seen: make(map[string]bool)}
 	return c.image(ctx, f, f.Name(), o.Format)
 }
 
 // OpenPath opens the image at path. Files that it names are opened through o.Open, or, if that is nil, in path's own
-// directory.
+// directory, which is then also looked through for parents.
 func OpenPath(ctx context.Context, path string, o OpenOptions) (disk.Image, error) {
 	f, err := disk.OpenFile(path)
 	if err != nil {
@@ -29,6 +31,7 @@ func OpenPath(ctx context.Context, path string, o OpenOptions) (disk.Image, erro
 	}
 	if o.Open == nil {
 		o.Open = disk.DirOpener(filepath.Dir(path))
+		o.Siblings = disk.DirSiblings(filepath.Dir(path))
 	}
 	return Open(ctx, f, o)
 }
@@ -43,8 +46,9 @@ func Describe(img disk.Image) []disk.Info {
 
 // chain is the opening of one image with its parents.
 type chain struct {
-	open disk.Opener
-	seen map[string]bool // files of the chain, by identity
+	open     disk.Opener
+	siblings disk.Siblings
+	seen     map[string]bool // files of the chain, by identity
 }
 
 // image opens one layer. It owns f.
@@ -54,7 +58,7 @@ func (c *chain) image(ctx context.Context, f disk.File, name, want string) (disk
 		f.Close()
 		return nil, err
 	}
-	return got.open(ctx, f, disk.Env{Open: c.sibling, OpenImage: c.parent})
+	return got.open(ctx, f, disk.Env{Open: c.sibling, OpenImage: c.parent, Siblings: c.siblings})
 }
 
 // admit decides whether a file may be the next layer, and which format it has.

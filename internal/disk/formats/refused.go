@@ -31,8 +31,6 @@ func refused() []format {
 		}
 	}
 	return []format{
-		named("vhd", "VHD image", "vhd", adviceConvert, func(s *sample) bool { return s.at(0, vhdCookie) || s.vhdFooter() }),
-		named("vdi", "VirtualBox VDI image", "vdi", adviceConvert, func(s *sample) bool { return s.at(0x40, "\x7f\x10\xda\xbe") }),
 		named("qcow", "qcow version 1 image", "qcow", adviceConvert, head(qcow1Magic)),
 		named("qcow2", "qcow image of an unknown version", "qcow2", adviceConvert, head("QFI\xfb")),
 		named("qed", "QED image", "qed", adviceConvert, head("QED\x00")),

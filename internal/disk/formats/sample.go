@@ -56,13 +56,6 @@ func (s *sample) at(off int, magic string) bool {
 
 const vhdCookie = "conectix"
 
-// vhdFooter says whether a VHD footer ends the file; old Virtual PC wrote one byte less.
-func (s *sample) vhdFooter() bool {
-	const oldSize = 511
-	return len(s.tail) == tailSize && bytes.HasPrefix(s.tail, []byte(vhdCookie)) ||
-		len(s.tail) >= oldSize && bytes.HasPrefix(s.tail[len(s.tail)-oldSize:], []byte(vhdCookie))
-}
-
 // fixedVHD says whether the file is a fixed VHD beyond doubt: the footer is that of a fixed disk, its checksum is right, and
 // content of the size that it names stands before it (VHD specification 1.0, "Hard Disk Footer Format").
 func (s *sample) fixedVHD() bool {

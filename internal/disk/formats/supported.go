@@ -5,6 +5,8 @@ import (
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/qcow2"
+	"hyper2kvm/internal/disk/vdi"
+	"hyper2kvm/internal/disk/vhd"
 	"hyper2kvm/internal/disk/vhdx"
 	"hyper2kvm/internal/disk/vmdk"
 )
@@ -43,6 +45,28 @@ func supported() []format {
 			},
 			create: func(t disk.Target, size int64, _ CreateOptions) (disk.Writer, error) {
 				return created(vhdx.NewWriter(t, size, vhdx.Options{}))
+			},
+		},
+		{
+			Format: Format{Name: "vdi", Title: "VirtualBox VDI image", Extensions: []string{"vdi"}, Read: true, Write: true,
+				Compression: []string{""}},
+			match: func(s *sample) bool { return vdi.Probe(s.head) },
+			open: func(ctx context.Context, f disk.File, env disk.Env) (disk.Image, error) {
+				return opened(vdi.Open(ctx, f, env))
+			},
+			create: func(t disk.Target, size int64, _ CreateOptions) (disk.Writer, error) {
+				return created(vdi.NewWriter(t, size, vdi.Options{}))
+			},
+		},
+		{
+			Format: Format{Name: "vhd", Title: "VHD image", Extensions: []string{"vhd", "avhd", "vpc"}, Read: true, Write: true,
+				Compression: []string{""}, FixedSize: true},
+			match: func(s *sample) bool { return vhd.Probe(s.head, s.tail) },
+			open: func(ctx context.Context, f disk.File, env disk.Env) (disk.Image, error) {
+				return opened(vhd.Open(ctx, f, env))
+			},
+			create: func(t disk.Target, size int64, o CreateOptions) (disk.Writer, error) {
+				return created(vhd.NewWriter(t, size, vhd.Options{Fixed: o.Fixed}))
 			},
 		},
 	}

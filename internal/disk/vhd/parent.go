@@ -45,9 +45,13 @@ func (img *Image) parentError(name string, kind error, detail string, cause erro
 // findParent returns the name of the file with the parent's identifier: one that the image states, else any of the job. Only
 // footers are read: opening an image would open its parents too.
 func (img *Image) findParent(ctx context.Context, env disk.Env, names []string) (string, error) {
+	look := env.Siblings.Look // does not count what is not the parent after all
+	if look == nil {
+		look = env.Open
+	}
 	var first error // of the name that is most likely the parent's
 	for _, name := range names {
-		f, err := env.Open(name)
+		f, err := look(name)
 		if err != nil {
 			err = img.parentError(name, nil, "", err)
 		} else {
@@ -63,6 +67,11 @@ func (img *Image) findParent(ctx context.Context, env disk.Env, names []string) 
 	}
 	if name, err := env.Siblings.Find(ctx, func(name string, f disk.File) bool { return img.identify(name, f) == nil }); name != "" || err != nil {
 		return name, err
+	}
+	if env.Siblings.Look != nil && errors.Is(first, disk.ErrMissing) {
+		if f, err := env.Open(names[0]); err == nil { // says to who watches it what is missing
+			f.Close()
+		}
 	}
 	if first == nil {
 		first = fault(disk.ErrMissing, opParent, img.file.Name(), img.head.at,
