@@ -2,11 +2,12 @@ package deflate
 
 import "encoding/binary"
 
-// The parts of a sequence: the literals that come before a match, and the match. The last sequence of a block has no match.
+// The parts of a sequence: the literals that come before a match, and the match. The last sequence of a block has literals only.
 //
-//	bits 0-8 length of the match, 9-13 symbol of its distance, 16-31 distance, 32-63 number of literals
+//	bits 0-7 length of the match less 3, 8-12 symbol of its distance, 16-31 distance, 32-63 number of literals
 const (
-	seqSymbol   = 9
+	seqLength   = 0xff
+	seqSymbol   = 8
 	seqDistance = 16
 	seqLiterals = 32
 )
@@ -20,8 +21,6 @@ const (
 // block holds what the encoder needs for one block beside its sequences.
 type block struct {
 	builder  codeBuilder
-	litFreq  [4][numLitLen]uint32
-	distFreq [numDist]uint32
 	litLen   [288]uint8
 	distLen  [32]uint8
 	litCode  [288]uint16
@@ -37,66 +36,34 @@ type block struct {
 	numDist int
 	numPre  int
 
-	// What is written for a symbol: code and extra bits in the low 24 bits, their number above.
-	literals [256]uint32
-	matches  [maxMatch + 1]uint32
-}
-
-const (
-	emitBits = 24
-	emitMask = 1<<emitBits - 1
-)
-
-// count takes the frequencies of the symbols in the sequences, which cover src.
-func (b *block) count(seqs []uint64, src []byte) {
-	b.litFreq = [4][numLitLen]uint32{}
-	b.distFreq = [numDist]uint32{}
-	f := &b.litFreq
-	for _, s := range seqs {
-		run := src[:s>>seqLiterals]
-		for ; len(run) >= 4; run = run[4:] {
-			f[0][run[0]]++
-			f[1][run[1]]++
-			f[2][run[2]]++
-			f[3][run[3]]++
-		}
-		for i, c := range run {
-			f[i&3][c]++
-		}
-		n := s & (1<<seqSymbol - 1)
-		src = src[s>>seqLiterals+n:]
-		if n != 0 {
-			f[0][endOfBlock+1+uint(lengthSymbols[n])]++
-			b.distFreq[s>>seqSymbol&31]++
-		}
-	}
-	f[0][endOfBlock] = 1
-	for i := range f[0] {
-		f[0][i] += f[1][i] + f[2][i] + f[3][i]
-	}
+	// What is written: the code of a literal and its length in the upper half; that of a length with its extra bits, and their number
+	// in the upper byte, by length-3; the code of a distance symbol, with its length and that of code and extra bits in the upper bytes.
+	literals  [256]uint32
+	matches   [256]uint32
+	distances [32]uint32
 }
 
 // size returns how many bits the symbols take with the code lengths as they are, the extra bits included.
-func (b *block) size(lit *[288]uint8, dist *[32]uint8) int {
+func (h *histogram) size(lit *[288]uint8, dist *[32]uint8) int {
 	var n uint32
-	for i, f := range b.litFreq[0][:endOfBlock+1] {
+	for i, f := range h.litLen[:endOfBlock+1] {
 		n += f * uint32(lit[i])
 	}
-	for i, f := range b.litFreq[0][endOfBlock+1:] {
+	for i, f := range h.litLen[endOfBlock+1 : numLitLen] {
 		n += f * uint32(lit[endOfBlock+1+i]+lengthBits[i])
 	}
-	for i, f := range b.distFreq {
+	for i, f := range h.dist[:numDist] {
 		n += f * uint32(dist[i]+distBits[i])
 	}
 	return int(n)
 }
 
 // build makes the codes of a dynamic block from the frequencies and returns how many bits its header and symbols take.
-func (b *block) build() int {
+func (b *block) build(h *histogram) int {
 	clear(b.litLen[numLitLen:]) // a fixed block has codes there
 	clear(b.distLen[numDist:])
-	b.builder.lengths(b.litLen[:numLitLen], b.litFreq[0][:], litLenLimit)
-	b.builder.lengths(b.distLen[:numDist], b.distFreq[:], distLimit)
+	b.builder.lengths(b.litLen[:numLitLen], h.litLen[:numLitLen], litLenLimit)
+	b.builder.lengths(b.distLen[:numDist], h.dist[:numDist], distLimit)
 	b.numLit, b.numDist = numLitLen, numDist
 	for b.litLen[b.numLit-1] == 0 { // ends at the end of block at the latest
 		b.numLit--
@@ -115,7 +82,7 @@ func (b *block) build() int {
 		header += int(f) * int(b.preLen[s])
 	}
 	header += 2*int(b.preFreq[16]) + 3*int(b.preFreq[17]) + 7*int(b.preFreq[18])
-	return header + b.size(&b.litLen, &b.distLen)
+	return header + h.size(&b.litLen, &b.distLen)
 }
 
 // runLengths writes the code lengths as runs (RFC 1951 section 3.2.7): 16 repeats the last length 3 to 6 times, 17 and 18 are 3 to
@@ -227,60 +194,76 @@ func (b *block) prepare() {
 	canonical(b.litCode[:], b.litLen[:])
 	canonical(b.distCode[:], b.distLen[:])
 	for i := range b.literals {
-		b.literals[i] = uint32(b.litCode[i]) | uint32(b.litLen[i])<<emitBits
+		b.literals[i] = uint32(b.litCode[i]) | uint32(b.litLen[i])<<16
 	}
-	for n := 3; n <= maxMatch; n++ {
+	for n := range b.matches {
 		s := lengthSymbols[n]
 		l := uint32(b.litLen[endOfBlock+1+uint(s)])
-		extra := uint32(n) - uint32(lengthBase[s])
-		b.matches[n] = uint32(b.litCode[endOfBlock+1+uint(s)]) | extra<<l | (l+uint32(lengthBits[s]))<<emitBits
+		extra := uint32(n) + minMatch - uint32(lengthBase[s])
+		b.matches[n] = uint32(b.litCode[endOfBlock+1+uint(s)]) | extra<<l | (l+uint32(lengthBits[s]))<<24
+	}
+	for s := range numDist {
+		l := uint32(b.distLen[s])
+		b.distances[s] = uint32(b.distCode[s]) | l<<16 | (l+uint32(distBits[s]))<<24
 	}
 }
 
-// writeSymbols writes the sequences, which cover src, and the end of the block.
-func (b *block) writeSymbols(w *bitWriter, seqs []uint64, src []byte) {
+// writeSymbols writes the sequences, whose content is from from to end in the piece, and the end of the block.
+func (b *block) writeSymbols(w *bitWriter, seqs []uint64, p *[pieceSize + pieceSlack]byte, from, end int) {
 	out, at, acc, n := w.out, w.at, w.bits, w.n
+	pos := uint(from)
 	for _, s := range seqs {
-		run := src[:s>>seqLiterals]
-		for ; len(run) >= 4; run = run[4:] {
-			e0, e1, e2, e3 := b.literals[run[0]], b.literals[run[1]], b.literals[run[2]], b.literals[run[3]]
-			acc |= uint64(e0&emitMask) << (n & 63)
-			n += uint(e0 >> emitBits)
-			acc |= uint64(e1&emitMask) << (n & 63)
-			n += uint(e1 >> emitBits)
-			acc |= uint64(e2&emitMask) << (n & 63)
-			n += uint(e2 >> emitBits)
-			acc |= uint64(e3&emitMask) << (n & 63)
-			n += uint(e3 >> emitBits)
+		run := int(s >> seqLiterals)
+		i := pos
+		pos += uint(run) + uint(s&seqLength) + minMatch
+		for ; run > 4; run -= 4 {
+			v := load32(p, uint16(i))
+			e := b.literals[uint8(v)]
+			acc |= uint64(uint16(e)) << (n & 63)
+			n += uint(e >> 16)
+			e = b.literals[uint8(v>>8)]
+			acc |= uint64(uint16(e)) << (n & 63)
+			n += uint(e >> 16)
+			e = b.literals[uint8(v>>16)]
+			acc |= uint64(uint16(e)) << (n & 63)
+			n += uint(e >> 16)
+			e = b.literals[v>>24]
+			acc |= uint64(uint16(e)) << (n & 63)
+			n += uint(e >> 16)
 			binary.LittleEndian.PutUint64(out[at:], acc)
 			at += int(n >> 3)
 			acc >>= n & 56
 			n &= 7
+			i += 4
 		}
-		if len(run) > 0 {
-			for _, c := range run {
-				e := b.literals[c]
-				acc |= uint64(e&emitMask) << (n & 63)
-				n += uint(e >> emitBits)
-			}
-			binary.LittleEndian.PutUint64(out[at:], acc)
-			at += int(n >> 3)
-			acc >>= n & 56
-			n &= 7
+		v := load32(p, uint16(i))
+		e := b.literals[uint8(v)] & uint32(below(0, run))
+		acc |= uint64(uint16(e)) << (n & 63)
+		n += uint(e >> 16)
+		e = b.literals[uint8(v>>8)] & uint32(below(1, run))
+		acc |= uint64(uint16(e)) << (n & 63)
+		n += uint(e >> 16)
+		e = b.literals[uint8(v>>16)] & uint32(below(2, run))
+		acc |= uint64(uint16(e)) << (n & 63)
+		n += uint(e >> 16)
+		e = b.literals[v>>24] & uint32(below(3, run))
+		acc |= uint64(uint16(e)) << (n & 63)
+		n += uint(e >> 16)
+		binary.LittleEndian.PutUint64(out[at:], acc)
+		at += int(n >> 3)
+		acc >>= n & 56
+		n &= 7
+		if i+uint(run) == uint(end) {
+			break // the last sequence of a piece has no match
 		}
-		length := s & (1<<seqSymbol - 1)
-		src = src[s>>seqLiterals+length:]
-		if length == 0 {
-			continue
-		}
-		e := b.matches[length]
-		acc |= uint64(e&emitMask) << (n & 63)
-		n += uint(e >> emitBits)
+		e = b.matches[s&seqLength]
+		acc |= uint64(e&0xffffff) << (n & 63)
+		n += uint(e >> 24)
 		d := s >> seqSymbol & 31
-		acc |= uint64(b.distCode[d]) << (n & 63)
-		n += uint(b.distLen[d])
-		acc |= (s>>seqDistance&0xffff - uint64(distBase[d%numDist])) << (n & 63)
-		n += uint(distBits[d%numDist])
+		e = b.distances[d]
+		extra := s>>seqDistance&0xffff - uint64(distBase[d%32])
+		acc |= (uint64(uint16(e)) | extra<<(e>>16&31)) << (n & 63)
+		n += uint(e >> 24)
 		binary.LittleEndian.PutUint64(out[at:], acc)
 		at += int(n >> 3)
 		acc >>= n & 56

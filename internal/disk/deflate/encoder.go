@@ -36,8 +36,15 @@ type Encoder struct {
 	window uint32
 	finder finder
 	block  block
-	seqs   [maxSeqs]uint64
-	piece  [pieceSize + pieceSlack]byte
+
+	// What splitting takes.
+	counter counter
+	parts   [maxParts]part
+	order   [maxParts]*part
+	sum     histogram
+
+	seqs  [maxSeqs]uint64
+	piece [pieceSize + pieceSlack]byte
 }
 
 // NewEncoder returns an encoder, or an error that says what is wrong with the options.
@@ -81,9 +88,12 @@ func (e *Encoder) encode(dst, src []byte, limit int) ([]byte, bool) {
 		end := copy(e.piece[from:pieceSize], src[base+from:]) + from
 		clear(e.piece[end : end+pieceSlack])
 		last := base+end == len(src)
-		seqs := e.finder.search(e, from, end, base)
-		if !e.writeBlock(&w, seqs, e.piece[from:end], last, limit+len(dst), limit != 0) {
-			return dst, false
+		seqs := e.finder.search(e, from, end)
+		for _, q := range e.split(seqs, from) {
+			ok := e.writeBlock(&w, seqs[q.firstSeq:q.endSeq], q, last && q.end == end, limit+len(dst), limit != 0)
+			if !ok {
+				return dst, false
+			}
 		}
 		if last {
 			break
@@ -104,18 +114,18 @@ func (w *bitWriter) room(n int) {
 	}
 }
 
-// writeBlock writes the sequences, which cover src, as the kind of block that takes the fewest bits. It is false if the output
-// would go beyond end, which holds if limited.
-func (e *Encoder) writeBlock(w *bitWriter, seqs []uint64, src []byte, last bool, end int, limited bool) bool {
+// writeBlock writes the sequences of a part as the kind of block that takes the fewest bits. It is false if the output would go beyond stop, which
+// holds if limited.
+func (e *Encoder) writeBlock(w *bitWriter, seqs []uint64, q *part, last bool, stop int, limited bool) bool {
 	b := &e.block
-	b.count(seqs, src)
-	dynamic := b.build()
+	dynamic := b.build(&q.histogram)
 	fixedLit, fixedDist := fixedLengths()
-	fixed := 3 + b.size(&fixedLit, &fixedDist)
+	fixed := 3 + q.size(&fixedLit, &fixedDist)
+	src := e.piece[q.from:q.end]
 	stored := storedSize(w.n, len(src))
 	best := min(dynamic, fixed, stored)
 	bytes := (int(w.n) + best + 7) / 8
-	if limited && bytes > end-w.at {
+	if limited && bytes > stop-w.at {
 		return false
 	}
 	w.room(bytes)
@@ -135,7 +145,7 @@ func (e *Encoder) writeBlock(w *bitWriter, seqs []uint64, src []byte, last bool,
 		b.writeHeader(w, final)
 	}
 	b.prepare()
-	b.writeSymbols(w, seqs, src)
+	b.writeSymbols(w, seqs, &e.piece, q.from, q.end)
 	return true
 }
 

@@ -8,16 +8,15 @@ import (
 const (
 	bucketBits = 12
 	minFound   = 4
+	hashFactor = 0x9e3779b1
 )
 
-// finder looks for matches. Each bucket holds the last four positions of what has its hash, the last one lowest, modulo 65536.
+// finder looks for matches. Each bucket holds the last two positions of what has its hash, the last one lowest, modulo 65536.
 type finder struct {
 	buckets [1 << bucketBits]uint64
 }
 
 func (f *finder) reset() { clear(f.buckets[:]) }
-
-func hash4(v uint32) uint32 { return v * 0x9e3779b1 >> (32 - bucketBits) }
 
 func load32(p *[pieceSize + pieceSlack]byte, i uint16) uint32 {
 	return binary.LittleEndian.Uint32(p[int(i) : int(i)+4])
@@ -27,31 +26,29 @@ func load64(p *[pieceSize + pieceSlack]byte, i uint16) uint64 {
 	return binary.LittleEndian.Uint64(p[int(i) : int(i)+8])
 }
 
-// candidate compares the eight bytes at i with those at the position in the low bits of bucket; the result is length<<16 | distance
-// inverted, or 0.
-func candidate(p *[pieceSize + pieceSlack]byte, here uint64, i, pos uint16, entry uint16, window uint32) uint32 {
-	d := pos - entry
-	valid := uint32(int32(uint32(d-1)-window) >> 31)
-	n := uint32(bits.TrailingZeros64(here^load64(p, i-d))) >> 3
-	return (n<<16 | uint32(^d)) & valid
+// candidate compares the eight bytes behind before+1 with those at the position of entry; the result is length<<16 | distance-1 inverted.
+// A length of 7 may be more.
+func candidate(p *[pieceSize + pieceSlack]byte, here uint64, before, entry, mask uint32) uint32 {
+	d := (before - entry) & mask
+	n := uint32(bits.TrailingZeros64((here ^ load64(p, uint16(before-d))) | 1<<63))
+	return (n<<13 | 0xffff) - d
 }
 
-// at returns the best match for i as length<<16 | ^distance, below minFound<<16 for none, and enters i.
-func (f *finder) at(p *[pieceSize + pieceSlack]byte, i, pos uint16, window uint32) uint32 {
-	here := load64(p, i)
-	h := hash4(uint32(here))
+// larger is max without a branch.
+func larger(a, b uint32) uint32 {
+	d := int32(a - b)
+	return a - uint32(d&(d>>31))
+}
+
+// enter puts position i, whose first four bytes are v, into its bucket, and returns what was there, tags compared: the upper half of
+// a candidate is 0 if it begins with the same four bytes.
+func (f *finder) enter(v uint32, i uint16) uint64 {
+	v *= hashFactor
+	h := v >> (32 - bucketBits)
+	entry := v<<16 | uint32(i)
 	b := f.buckets[h]
-	f.buckets[h] = b<<16 | uint64(pos)
-	c := candidate(p, here, i, pos, uint16(b), window)
-	c = max(c, candidate(p, here, i, pos, uint16(b>>16), window))
-	c = max(c, candidate(p, here, i, pos, uint16(b>>32), window))
-	c = max(c, candidate(p, here, i, pos, uint16(b>>48), window))
-	return c
-}
-
-func (f *finder) enter(p *[pieceSize + pieceSlack]byte, i, pos uint16) {
-	h := hash4(load32(p, i))
-	f.buckets[h] = f.buckets[h]<<16 | uint64(pos)
+	f.buckets[h] = b<<32 | uint64(entry)
+	return b ^ uint64(v<<16)*(1<<32|1)
 }
 
 // extend returns how long the match at distance d is of which n bytes are known.
@@ -66,50 +63,53 @@ func extend(p *[pieceSize + pieceSlack]byte, i, d, n, most int) int {
 	return most
 }
 
-// search cuts the piece from from to end into sequences. Base is where the piece begins.
-func (f *finder) search(e *Encoder, from, end, base int) []uint64 {
+// search cuts the piece from from to end into sequences.
+func (f *finder) search(e *Encoder, from, end int) []uint64 {
 	p := &e.piece
-	window := e.window
+	mask := uint32(e.window - 1)
 	n := 0
 	lit := from // where the literals begin
-	i := from
-	for i < end-minFound {
-		c := f.at(p, uint16(i), uint16(i+base), window)
-		if c < minFound<<16 {
-			i += 1 + (i-lit)>>7
+	cur := max(from, 1)
+	limit := end - minFound
+	for cur < limit {
+		here := load64(p, uint16(cur))
+		b := f.enter(uint32(here), uint16(cur))
+		if min(uint32(b), uint32(b>>32)) >= 1<<16 {
+			cur += 1 + (cur-lit)>>7
 			continue
 		}
-		length, d := int(c>>16), int(uint16(^c))
-		if length == 8 {
-			length = extend(p, i, d, 8, min(maxMatch, end-i))
+		best := larger(candidate(p, here, uint32(cur-1), uint32(b), mask), candidate(p, here, uint32(cur-1), uint32(b>>32), mask))
+		if best < minFound<<16 {
+			cur++
+			continue
 		}
-		for length < 32 && i+1 < end-minFound {
-			c := f.at(p, uint16(i+1), uint16(i+1+base), window)
-			l2, d2 := int(c>>16), int(uint16(^c))
-			if l2 == 8 {
-				l2 = extend(p, i+1, d2, 8, min(maxMatch, end-i-1))
+		for {
+			here := load64(p, uint16(cur+1))
+			b := f.enter(uint32(here), uint16(cur+1))
+			if min(uint32(b), uint32(b>>32)) >= 1<<16 {
+				break
 			}
-			if l2 <= length {
-				f.skip(p, i+2, min(i+length, end-minFound), base)
-				goto found
+			c := larger(candidate(p, here, uint32(cur), uint32(b), mask), candidate(p, here, uint32(cur), uint32(b>>32), mask))
+			if c>>16 <= best>>16 || cur+1 >= limit {
+				break
 			}
-			i++
-			length, d = l2, d2
+			cur++
+			best = c
 		}
-		f.skip(p, i+1, min(i+length, end-minFound), base)
-	found:
-		length = min(length, end-i)
-		e.seqs[n] = uint64(length) | uint64(distSymbol(uint32(d)))<<seqSymbol | uint64(d)<<seqDistance | uint64(i-lit)<<seqLiterals
+		length := int(best >> 16)
+		d := int(uint16(^best)) + 1
+		if length == 7 {
+			length = extend(p, cur, d, 7, maxMatch)
+		}
+		length = min(length, end-cur)
+		e.seqs[n] = uint64(length-minMatch) | uint64(distSymbol(uint32(d)))<<seqSymbol | uint64(d)<<seqDistance | uint64(cur-lit)<<seqLiterals
 		n++
-		i += length
-		lit = i
+		lit = cur + length
+		for k := cur + 2; k < min(lit, limit); k++ {
+			f.enter(load32(p, uint16(k)), uint16(k))
+		}
+		cur = lit
 	}
-	e.seqs[n] = uint64(end-lit) << seqLiterals
+	e.seqs[n] = uint64(end-lit) << seqLiterals // always there, even if empty
 	return e.seqs[:n+1]
-}
-
-func (f *finder) skip(p *[pieceSize + pieceSlack]byte, i, end, base int) {
-	for ; i < end; i++ {
-		f.enter(p, uint16(i), uint16(i+base))
-	}
 }

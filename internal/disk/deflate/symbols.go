@@ -2,6 +2,7 @@ package deflate
 
 // The alphabets of RFC 1951 section 3.2.5.
 const (
+	minMatch    = 3
 	maxMatch    = 258
 	maxWindow   = 32768
 	endOfBlock  = 256
@@ -23,7 +24,7 @@ const (
 var (
 	lengthBase = [29]uint16{3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258}
 	lengthBits = [29]uint8{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0}
-	distBase   = [numDist]uint16{1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073,
+	distBase   = [32]uint16{1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073,
 		4097, 6145, 8193, 12289, 16385, 24577}
 	distBits = [numDist]uint8{0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13}
 
@@ -31,11 +32,11 @@ var (
 	preOrder = [numPre]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 )
 
-// lengthSymbols maps a match length to its symbol, less 257. 258 has a symbol of its own.
-var lengthSymbols = func() (t [maxMatch + 1]uint8) {
+// lengthSymbols maps a match length less 3 to its symbol less 257. The length 258 has a symbol of its own.
+var lengthSymbols = func() (t [maxMatch - minMatch + 1]uint8) {
 	for s, base := range lengthBase {
 		for i := range 1 << lengthBits[s] {
-			t[min(int(base)+i, maxMatch)] = uint8(s)
+			t[min(int(base)+i, maxMatch)-minMatch] = uint8(s)
 		}
 	}
 	return t
@@ -43,7 +44,7 @@ var lengthSymbols = func() (t [maxMatch + 1]uint8) {
 
 // distSymbols maps distance-1 to its symbol: the first half for what is below 256, the second by the bits above the seventh.
 var distSymbols = func() (t [512]uint8) {
-	for s, base := range distBase {
+	for s, base := range distBase[:numDist] {
 		for d := int(base) - 1; d < int(base)-1+1<<distBits[s]; d++ {
 			if d < 256 {
 				t[d] = uint8(s)
