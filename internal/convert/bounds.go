@@ -40,11 +40,16 @@ func maxFileBytes(format string, d DiskFacts) int64 {
 		gts := min(blocks, ceilDiv(d.VirtualSize, block*perTable))
 		gd := roundUp(ceilDiv(d.VirtualSize, block*perTable)*4, disk.SectorSize)
 		return blocks*(block+grainExtra) + gts*tables + gd + fixed
-	default: // raw: a sparse file, for whose pieces the file system keeps a list
+	default: // raw, and vdi, whose blocks of 1 MiB are as sparse: the file system keeps a list of their pieces
 		const (
 			perBlock = 64    // bytes of extent records for a piece, four times what ext4 and XFS use
+			perMiB   = 4     // bytes of a VDI's block map for a block
 			fixed    = block // the list's own blocks
+			head     = 2 << 20
 		)
+		if format == manifest.FormatVDI {
+			return roundUp(d.Touched, block) + blocks*perBlock + ceilDiv(d.VirtualSize, 1<<20)*perMiB + fixed + head
+		}
 		return min(roundUp(d.Touched, block), roundUp(d.VirtualSize, 4096)) + blocks*perBlock + fixed
 	}
 }
