@@ -1,4 +1,4 @@
-// Package vmdk reads VMware disk images and writes the streamOptimized kind.
+// Package vmdk reads VMware disk images of every kind, and writes the streamOptimized and the monolithicSparse kind.
 //
 // Specifications: VMware "Virtual Disk Format 5.0" technical note; libyal, "VMWare Virtual Disk (VMDK) format"; for what the
 // note leaves open (footer, markers, the layout that ESXi imports) the headers of VMware's open-vmdk.

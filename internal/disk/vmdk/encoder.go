@@ -25,18 +25,15 @@ func (a *appender) Write(p []byte) (int, error) {
 // padding is what is missing from a short chunk, and behind a grain up to the next sector.
 var padding [writtenGrain]byte
 
-// Encode returns a grain as it will stand in the file: marker without its sector number, stream, padding to a sector. A short
+// encode returns a grain as it will stand in the file: marker without its sector number, stream, padding to a sector. A short
 // chunk is filled up with zeroes, as readers expect whole grains.
-func (w *Writer) Encode(dst, src []byte) ([]byte, error) {
-	if len(src) == 0 || len(src) > writtenGrain {
-		return nil, fault(disk.ErrLimit, "encode grain", "", noOffset, "a chunk of %d bytes, want 1 to %d", len(src), writtenGrain)
-	}
-	e := w.encoders.Get().(*encoder)
-	defer w.encoders.Put(e)
+func (s *streamLayout) encode(dst, src []byte) ([]byte, error) {
+	e := s.encoders.Get().(*encoder)
+	defer s.encoders.Put(e)
 	e.out.b = append(dst[:0], padding[:grainMarkerSize]...)
 	var err error
 	if e.stream == nil {
-		e.stream, err = zlib.NewWriterLevel(&e.out, w.level)
+		e.stream, err = zlib.NewWriterLevel(&e.out, s.level)
 	} else {
 		e.stream.Reset(&e.out)
 	}

@@ -8,62 +8,75 @@ import (
 	"encoding/binary"
 	"io"
 	"math"
-	"slices"
-	"sync"
 
 	"github.com/klauspost/compress/zlib"
 
 	"hyper2kvm/internal/disk"
 )
 
-// Layout of the images that are written: what ESXi imports.
+// The kinds of images that are written, as the descriptor calls them.
 const (
-	writtenVersion   = 3 // ESXi 5.5 and later refuse a compressed image of version 1
-	writtenFlags     = flagLineEnds | flagCompressed | flagMarkers
+	StreamOptimized  = "streamOptimized"
+	MonolithicSparse = "monolithicSparse"
+)
+
+// What all images that are written share.
+const (
 	writtenGrain     = defaultGrain * disk.SectorSize
 	descriptorAt     = 1
 	descriptorLen    = 20 // the usual room, so that tools may edit the text in place
-	overhead         = 128
 	writeBuffer      = 1 << 20
 	noPlace          = math.MaxUint32 // grain tables hold places of 32 bits
 	tableSectors     = defaultEntries * 4 / disk.SectorSize
 	grainsOfATable   = defaultEntries
-	defaultExtent    = "generated-stream.vmdk" // readers ignore it: the file was not named yet
 	defaultAdapter   = "lsilogic"
-	defaultHWVersion = 10 // ESXi 5.5, the first that reads what is written here
+	defaultHWVersion = 10 // ESXi 5.5, the first that reads the streams that are written here
 )
 
 // Options of a Writer. The zero value is good.
 type Options struct {
-	Level       int      // zlib's, 1 to 9; 0 = the codec's default
+	Subformat   string   // StreamOptimized or MonolithicSparse; empty = StreamOptimized
+	Level       int      // zlib's, 1 to 9; 0 = the codec's default. MonolithicSparse is not compressed
 	ExtentName  string   // the extent's name in the descriptor
 	AdapterType string   // ide, buslogic, lsilogic or legacyESX; empty = lsilogic
 	HWVersion   int      // virtual hardware version, 0 = 10
 	ContentID   [16]byte // identifies the content, its last four bytes are the CID; zero = random
 }
 
-// Writer writes a streamOptimized image from front to end, without ever going back.
+// Writer writes an image of one file with its descriptor inside.
 type Writer struct {
-	target    disk.Target
-	size      int64 // bytes, as asked for
-	capacity  int64 // sectors
-	level     int
-	encoders  sync.Pool // of *encoder
-	out       *bufio.Writer
-	pos       int64 // where the next byte goes
-	next      int64 // the lowest grain that may be appended
-	table     []uint32
-	filling   int64 // the table that table belongs to
-	used      bool  // table is not empty
-	directory []uint32
-	header    []byte
-	err       error
-	done      bool
+	layout   layout
+	target   disk.Target
+	capacity int64 // sectors
+	out      *bufio.Writer
+	sequence *offsetWriter // below out
+	pos      int64         // where the next byte goes
+	next     int64         // the lowest grain that may be appended
+	grainsAt []uint32      // the grain table that is being filled
+	filling  int64         // its number
+	used     bool          // it is not empty
+	err      error
+	done     bool
 }
 
 var _ disk.Writer = (*Writer)(nil)
 
-// NewWriter begins an image of size bytes, which is rounded up to sectors. It gives disk.ErrLimit for a size that no image has.
+// layout is what differs between the kinds of images. Its methods write by the Writer and leave errors with it.
+type layout interface {
+	// begin writes what stands before the first grain.
+	begin(descriptor []byte)
+	// encode turns content, at most a grain, into what append writes. It is called from many goroutines.
+	encode(dst, src []byte) ([]byte, error)
+	// grain writes an encoded grain at the end of the file.
+	grain(number int64, b []byte)
+	// table writes the places of the grains of a table, in which there is one at least.
+	table(number int64, places []uint32)
+	// finish writes what makes the file an image.
+	finish()
+}
+
+// NewWriter begins an image of size bytes, which is rounded up to sectors. It gives disk.ErrLimit for a size that no image
+// has, and disk.ErrUnsupported for options that are not known.
 func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 	if size < 0 || size > disk.MaxSize {
 		return nil, fault(disk.ErrLimit, "create", "", noOffset, "a size of %d bytes, want 0 to %d", size, int64(disk.MaxSize))
@@ -71,19 +84,21 @@ func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 	if o.Level < 0 || o.Level > zlib.BestCompression {
 		return nil, fault(disk.ErrUnsupported, "create", "", noOffset, "compression level %d, want 1 to %d", o.Level, zlib.BestCompression)
 	}
-	if o.Level == 0 {
-		o.Level = zlib.DefaultCompression
-	}
 	if o.ContentID == [16]byte{} {
 		rand.Read(o.ContentID[:]) // never fails
 	}
-	w := &Writer{target: t, size: size, capacity: (size + disk.SectorSize - 1) / disk.SectorSize, level: o.Level}
-	w.encoders.New = func() any { return new(encoder) }
-	grains := (w.capacity + defaultGrain - 1) / defaultGrain
-	w.directory = make([]uint32, (grains+grainsOfATable-1)/grainsOfATable)
-	w.table = make([]uint32, grainsOfATable)
-	w.out = bufio.NewWriterSize(&offsetWriter{t: t}, writeBuffer)
-	w.header = encodeHeader(w.capacity)
+	w := &Writer{target: t, capacity: (size + disk.SectorSize - 1) / disk.SectorSize, sequence: &offsetWriter{t: t}}
+	w.grainsAt = make([]uint32, grainsOfATable)
+	w.out = bufio.NewWriterSize(w.sequence, writeBuffer)
+	switch o.Subformat {
+	case "", StreamOptimized:
+		o.Subformat = StreamOptimized
+		w.layout = newStreamLayout(w, o.Level)
+	case MonolithicSparse:
+		w.layout = &sparseLayout{w: w}
+	default:
+		return nil, fault(disk.ErrUnsupported, "create", "", noOffset, "subformat %q, want %s or %s", o.Subformat, StreamOptimized, MonolithicSparse)
+	}
 	text, err := writtenDescriptor(w.capacity, o)
 	if err != nil {
 		return nil, err
@@ -91,34 +106,26 @@ func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 	if err := t.Truncate(0); err != nil {
 		return nil, err
 	}
-	w.write(w.header)
-	w.write(text)
-	w.write(make([]byte, descriptorLen*disk.SectorSize-len(text)))
-	w.write(make([]byte, (overhead-descriptorAt-descriptorLen)*disk.SectorSize))
+	w.layout.begin(append(text, make([]byte, descriptorLen*disk.SectorSize-len(text))...))
 	return w, w.err
 }
 
-// encodeHeader returns the header, which says that the grain directory is at the end.
-func encodeHeader(capacity int64) []byte {
-	b := make([]byte, headerSize)
-	le := binary.LittleEndian
-	copy(b, magicSparse)
-	le.PutUint32(b[4:], writtenVersion)
-	le.PutUint32(b[8:], writtenFlags)
-	le.PutUint64(b[12:], uint64(capacity))
-	le.PutUint64(b[20:], defaultGrain)
-	le.PutUint64(b[28:], descriptorAt)
-	le.PutUint64(b[36:], descriptorLen)
-	le.PutUint32(b[44:], defaultEntries)
-	le.PutUint64(b[56:], gdAtEnd)
-	le.PutUint64(b[64:], overhead)
-	copy(b[73:], lineEnds)
-	le.PutUint16(b[77:], deflate)
-	return b
+// tables returns the number of grain tables.
+func (w *Writer) tables() int64 {
+	grains := (w.capacity + defaultGrain - 1) / defaultGrain
+	return (grains + grainsOfATable - 1) / grainsOfATable
 }
 
 // ChunkSize returns the size of a grain, 64 KiB.
 func (w *Writer) ChunkSize() int { return writtenGrain }
+
+// Encode turns the content of a grain, the last one of which may be short, into what Append takes.
+func (w *Writer) Encode(dst, src []byte) ([]byte, error) {
+	if len(src) == 0 || len(src) > writtenGrain {
+		return nil, fault(disk.ErrLimit, "encode grain", "", noOffset, "a chunk of %d bytes, want 1 to %d", len(src), writtenGrain)
+	}
+	return w.layout.encode(dst, src)
+}
 
 // Append stores an encoded grain.
 func (w *Writer) Append(ctx context.Context, off int64, b []byte) error {
@@ -137,12 +144,9 @@ func (w *Writer) Append(ctx context.Context, off int64, b []byte) error {
 		w.flushTable()
 		w.filling = table
 	}
-	w.table[grain%grainsOfATable] = w.place()
+	w.grainsAt[grain%grainsOfATable] = w.place()
 	w.used = true
-	var first [8]byte
-	binary.LittleEndian.PutUint64(first[:], uint64(grain*defaultGrain))
-	w.write(first[:])
-	w.write(b[len(first):])
+	w.layout.grain(grain, b)
 	return w.err
 }
 
@@ -161,7 +165,17 @@ func (w *Writer) checkAppend(off int64, n int) error {
 	return nil
 }
 
-// Finish writes the last grain table, the grain directory and the footer.
+// flushTable writes the grain table that is being filled, if it has any grain.
+func (w *Writer) flushTable() {
+	if !w.used {
+		return
+	}
+	w.layout.table(w.filling, w.grainsAt)
+	clear(w.grainsAt)
+	w.used = false
+}
+
+// Finish completes the image and syncs it.
 func (w *Writer) Finish(ctx context.Context) error {
 	if w.err == nil {
 		w.err = ctx.Err()
@@ -170,17 +184,8 @@ func (w *Writer) Finish(ctx context.Context) error {
 		return w.err
 	}
 	w.flushTable()
-	directory := entries(w.directory)
-	w.write(marker{value: uint64(len(directory) / disk.SectorSize), kind: markerDirectory}.sector())
-	footer := slices.Clone(w.header)
-	binary.LittleEndian.PutUint64(footer[56:], uint64(w.place()))
-	w.write(directory)
-	w.write(marker{value: 1, kind: markerFooter}.sector())
-	w.write(footer)
-	w.write(marker{kind: markerEnd}.sector())
-	if w.err == nil {
-		w.err = w.out.Flush()
-	}
+	w.layout.finish()
+	w.flush()
 	if w.err == nil {
 		w.err = w.target.Sync()
 	}
@@ -194,18 +199,6 @@ func (w *Writer) Abort() error {
 		w.err = context.Canceled
 	}
 	return nil
-}
-
-// flushTable writes the grain table that is being filled behind its grains, if it has any.
-func (w *Writer) flushTable() {
-	if !w.used {
-		return
-	}
-	w.write(marker{value: tableSectors, kind: markerTable}.sector())
-	w.directory[w.filling] = w.place()
-	w.write(entries(w.table))
-	clear(w.table)
-	w.used = false
 }
 
 // place returns the sector that is written next.
@@ -227,6 +220,43 @@ func (w *Writer) write(b []byte) {
 	w.err = err
 }
 
+// flush empties the buffer.
+func (w *Writer) flush() {
+	if w.err == nil {
+		w.err = w.out.Flush()
+	}
+}
+
+// moveTo leaves a hole up to an offset.
+func (w *Writer) moveTo(off int64) {
+	w.flush()
+	w.pos, w.sequence.off = off, off
+}
+
+// writeAt writes elsewhere than at the end.
+func (w *Writer) writeAt(b []byte, off int64) {
+	if w.err == nil {
+		_, w.err = w.target.WriteAt(b, off)
+	}
+}
+
+// writtenHeader returns the header of an image that is written here. Places of the grain directories are left to the layout.
+func (w *Writer) writtenHeader(version, flags uint32, overhead int64) []byte {
+	b := make([]byte, headerSize)
+	le := binary.LittleEndian
+	copy(b, magicSparse)
+	le.PutUint32(b[4:], version)
+	le.PutUint32(b[8:], flags)
+	le.PutUint64(b[12:], uint64(w.capacity))
+	le.PutUint64(b[20:], defaultGrain)
+	le.PutUint64(b[28:], descriptorAt)
+	le.PutUint64(b[36:], descriptorLen)
+	le.PutUint32(b[44:], defaultEntries)
+	le.PutUint64(b[64:], uint64(overhead))
+	copy(b[73:], lineEnds)
+	return b
+}
+
 // entries returns a grain directory or table as it stands in the file, padded to a sector. A directory takes one at least.
 func entries(t []uint32) []byte {
 	var b bytes.Buffer
@@ -237,7 +267,7 @@ func entries(t []uint32) []byte {
 	return append(b.Bytes(), make([]byte, size-b.Len())...)
 }
 
-// offsetWriter writes to a target from its beginning on.
+// offsetWriter writes to a target from an offset on.
 type offsetWriter struct {
 	t   io.WriterAt
 	off int64

@@ -18,16 +18,23 @@ import (
 	"hyper2kvm/internal/disk/disktest"
 )
 
+// subformats are the kinds of images that are written.
+var subformats = []string{StreamOptimized, MonolithicSparse}
+
 func TestWriterSuite(t *testing.T) {
-	disktest.TestWriter(t,
-		func(t disk.Target, size int64) (disk.Writer, error) {
-			w, err := NewWriter(t, size, Options{})
-			if err != nil {
-				return nil, err
-			}
-			return w, nil
-		},
-		func(ctx context.Context, f disk.File) (disk.Image, error) { return Open(ctx, f, disk.Env{}) })
+	for _, subformat := range subformats {
+		t.Run(subformat, func(t *testing.T) {
+			disktest.TestWriter(t,
+				func(t disk.Target, size int64) (disk.Writer, error) {
+					w, err := NewWriter(t, size, Options{Subformat: subformat})
+					if err != nil {
+						return nil, err
+					}
+					return w, nil
+				},
+				func(ctx context.Context, f disk.File) (disk.Image, error) { return Open(ctx, f, disk.Env{}) })
+		})
+	}
 }
 
 // written writes the content of an image.
@@ -180,9 +187,11 @@ func TestWriterLikeOvftool(t *testing.T) {
 
 func TestWriterIsDeterministic(t *testing.T) {
 	src := disktest.NewMemImage(10<<20).Put(3<<20, disktest.Text(3<<20))
-	o := Options{Level: 3, ContentID: [16]byte{1, 15: 9}}
-	if !bytes.Equal(written(t, src, o).Bytes(), written(t, src, o).Bytes()) {
-		t.Error("the same content gave two images")
+	for _, subformat := range subformats {
+		o := Options{Subformat: subformat, Level: 3, ContentID: [16]byte{1, 15: 9}}
+		if !bytes.Equal(written(t, src, o).Bytes(), written(t, src, o).Bytes()) {
+			t.Error("the same content gave two images")
+		}
 	}
 	if bytes.Equal(written(t, src, Options{}).Bytes(), written(t, src, Options{}).Bytes()) {
 		t.Error("two images without a given content id have the same one")
@@ -198,6 +207,7 @@ func TestWriterRefuses(t *testing.T) {
 		{-1, Options{}, disk.ErrLimit},
 		{disk.MaxSize + 1, Options{}, disk.ErrLimit},
 		{1, Options{Level: 10}, disk.ErrUnsupported},
+		{1, Options{Subformat: "monolithicFlat"}, disk.ErrUnsupported},
 		{1, Options{ExtentName: "a\nb"}, disk.ErrUnsupported},
 		{1, Options{ExtentName: `a"b`}, disk.ErrUnsupported},
 		{1, Options{AdapterType: "\xff"}, disk.ErrUnsupported},
@@ -210,33 +220,42 @@ func TestWriterRefuses(t *testing.T) {
 
 // TestWriterPastTwoTebibytes moves the writer to the end of what grain tables can address.
 func TestWriterPastTwoTebibytes(t *testing.T) {
-	w, err := NewWriter(disktest.NewMemFile("x", nil), 1<<20, Options{})
-	if err != nil {
-		t.Fatal(err)
+	for _, subformat := range subformats {
+		w, err := NewWriter(disktest.NewMemFile("x", nil), 1<<20, Options{Subformat: subformat})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := w.Encode(nil, disktest.Random(1, testGrain))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.pos = noPlace*disk.SectorSize - int64(len(b)) + disk.SectorSize
+		if err := w.Append(t.Context(), 0, b); err != nil {
+			t.Fatal(err)
+		}
+		checkError(t, w.Append(t.Context(), 65536, b), disk.ErrLimit, "2 TiB")
+		checkError(t, w.Finish(t.Context()), disk.ErrLimit)
 	}
-	b, err := w.Encode(nil, []byte{1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.pos = noPlace*disk.SectorSize - int64(len(b)) + disk.SectorSize
-	if err := w.Append(t.Context(), 0, b); err != nil {
-		t.Fatal(err)
-	}
-	checkError(t, w.Append(t.Context(), 65536, b), disk.ErrLimit, "2 TiB")
-	checkError(t, w.Finish(t.Context()), disk.ErrLimit)
 }
 
 func TestWriterAgainstQemu(t *testing.T) {
-	dir := t.TempDir()
-	src := disktest.NewMemImage(70<<20+512).Put(65536, disktest.Text(2<<20)).Put(40<<20, disktest.Random(1, 1<<20)).Put(70<<20+511, []byte{7})
-	image, raw := filepath.Join(dir, "x.vmdk"), filepath.Join(dir, "x.raw")
-	for path, b := range map[string][]byte{image: written(t, src, Options{}).Bytes(), raw: readAll(t, src)} {
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	for _, subformat := range subformats {
+		t.Run(subformat, func(t *testing.T) {
+			dir := t.TempDir()
+			src := disktest.NewMemImage(70<<20+512).Put(65536, disktest.Text(2<<20)).Put(40<<20, disktest.Random(1, 1<<20)).Put(70<<20+511, []byte{7})
+			image, raw := filepath.Join(dir, "x.vmdk"), filepath.Join(dir, "x.raw")
+			for path, b := range map[string][]byte{image: written(t, src, Options{Subformat: subformat}).Bytes(), raw: readAll(t, src)} {
+				if err := os.WriteFile(path, b, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			disktest.QemuImg(t, "check", "-f", "vmdk", image)
+			disktest.QemuImg(t, "compare", "-f", "vmdk", "-F", "raw", image, raw)
+			if out := disktest.QemuImg(t, "info", "-f", "vmdk", image); !strings.Contains(out, "create type: "+subformat) {
+				t.Errorf("qemu-img says %s", out)
+			}
+		})
 	}
-	disktest.QemuImg(t, "check", "-f", "vmdk", image)
-	disktest.QemuImg(t, "compare", "-f", "vmdk", "-F", "raw", image, raw)
 }
 
 // TestWrittenReadBack reads at any offset what was written at any offset.
@@ -250,7 +269,7 @@ func TestWrittenReadBack(t *testing.T) {
 			src.Put(off, disktest.Random(uint64(off), n))
 		}
 		target := disktest.NewMemFile("x.vmdk", nil)
-		w, err := NewWriter(target, size, Options{Level: 1})
+		w, err := NewWriter(target, size, Options{Level: 1, Subformat: rapid.SampledFrom(subformats).Draw(r, "subformat")})
 		if err != nil {
 			r.Fatal(err)
 		}

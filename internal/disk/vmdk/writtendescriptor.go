@@ -18,11 +18,14 @@ const (
 	ideCylinders = 16383 // the most that ATA knows
 )
 
+// defaultExtents are the names of extents that were not named; readers ignore them, since the descriptor is inside the extent.
+var defaultExtents = map[string]string{StreamOptimized: "generated-stream.vmdk", MonolithicSparse: "disk.vmdk"}
+
 // writtenDescriptor returns the text of an image that is written here.
 func writtenDescriptor(sectors int64, o Options) ([]byte, error) {
 	name, adapter, hw := o.ExtentName, o.AdapterType, o.HWVersion
 	if name == "" {
-		name = defaultExtent
+		name = defaultExtents[o.Subformat]
 	}
 	if adapter == "" {
 		adapter = defaultAdapter
@@ -52,7 +55,7 @@ version=1
 encoding="UTF-8"
 CID=%s
 parentCID=ffffffff
-createType="streamOptimized"
+createType="%s"
 
 # Extent description
 RW %d SPARSE "%s"
@@ -66,7 +69,7 @@ ddb.geometry.heads = "%d"
 ddb.geometry.sectors = "%d"
 ddb.longContentID = "%s"
 ddb.virtualHWVersion = "%d"
-`, hex.EncodeToString(id[12:]), sectors, name, adapter, cylinders, heads, trackSectors, hex.EncodeToString(id[:]), hw)
+`, hex.EncodeToString(id[12:]), o.Subformat, sectors, name, adapter, cylinders, heads, trackSectors, hex.EncodeToString(id[:]), hw)
 	if len(text) > descriptorLen*disk.SectorSize {
 		return nil, fault(disk.ErrLimit, "create", "", noOffset, "a descriptor of %d bytes, the room for it has %d", len(text), descriptorLen*disk.SectorSize)
 	}
