@@ -6,7 +6,7 @@ const (
 	// fastInput is how far from its end the input must be for the fast loop: two refills of eight bytes.
 	fastInput = 16
 	// fastOutput is how much room the output must have: two literals, a match and what its copying writes beyond it.
-	fastOutput = 3 + maxMatch + 32
+	fastOutput = 2 + maxMatch + copySlack
 )
 
 // fast restores symbols while input and output are far from their ends. It stops before whatever is not right, so that slow finds
@@ -101,17 +101,33 @@ func (d *Decoder) fast(dst []byte, n int, r *reader) (int, bool) {
 	return n, done
 }
 
-// copyMatch copies length bytes from dist bytes back to n; it may write 16 bytes beyond.
+// copyMatch copies length bytes from dist bytes back to n; it may write copySlack bytes beyond.
 func copyMatch(dst []byte, n, dist, length int) {
-	from := dst[n-dist:]
-	to := dst[n:]
+	le := binary.LittleEndian
+	from, to := dst[n-dist:], dst[n:]
 	if dist >= 8 {
-		for i := 0; i < length; i += 8 {
-			binary.LittleEndian.PutUint64(to[i:], binary.LittleEndian.Uint64(from[i:]))
+		// Eight at a time never overtakes the source. Most matches are not longer than the first two.
+		le.PutUint64(to, le.Uint64(from))
+		le.PutUint64(to[8:], le.Uint64(from[8:]))
+		for i := 16; i < length; i += 16 {
+			le.PutUint64(to[i:], le.Uint64(from[i:]))
+			le.PutUint64(to[i+8:], le.Uint64(from[i+8:]))
 		}
 		return
 	}
-	for i := range length {
-		to[i] = from[i]
+	// The bytes repeat: as many whole repetitions as eight bytes hold are written at a time, and eight bytes.
+	v := le.Uint64(from) << (64 - 8*dist) >> (64 - 8*dist)
+	for filled := 8 * dist; filled < 64; filled *= 2 {
+		v |= v << filled
+	}
+	step := int(wholeRepeats[dist&7])
+	for i := 0; i < length; i += step {
+		le.PutUint64(to[i:], v)
 	}
 }
+
+// copySlack is how far copyMatch writes beyond the match.
+const copySlack = 16
+
+// wholeRepeats is by distance the largest multiple of it that is at most 8.
+var wholeRepeats = [8]uint8{1: 8, 2: 8, 3: 6, 4: 8, 5: 5, 6: 6, 7: 7}
