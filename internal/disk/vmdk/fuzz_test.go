@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +20,10 @@ func addSeeds(f *testing.F) {
 	f.Helper()
 	f.Add([]byte("# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=2\nparentFileNameHint=\"p\"\nRW 8 FLAT \"self\" 0\nRW 8 ZERO\nRW 128 SPARSE \"self\"\n"))
 	f.Add(newSparseImage(f, sparseShape{version: 2, flags: shapeDefaults | flagZeroGrain, capacity: 300, grains: map[int64]byte{0: 1, 2: 2}, zero: []int64{1}}).b)
-	f.Add(streamImage(f)[:maxSeed])
+	stream := streamImage(f)
+	f.Add(stream[:maxSeed])
+	f.Add(append(slices.Clone(stream[:len(stream)-2048]), bytes.Repeat([]byte{0xee}, 1536)...))
+	f.Add([]byte("# Disk DescriptorFile\nversion=1\nencoding=\"GBK\"\nCID=1\nRW 8 VMFSSPARSE \"\xc4\xe3/x\"\nRW 8 SESPARSE \"C:\\x\"\n"))
 	for _, x := range disktest.FixturesOf(f, "vmdk", "hostile") {
 		if !strings.Contains(x.Name, "vmdk") {
 			continue
@@ -44,41 +48,70 @@ func FuzzOpen(f *testing.F) {
 		})
 		defer trace.CheckClosed(t)
 		img, err := Open(t.Context(), disktest.NewMemFile("self", b), envOf(open))
-		if err != nil {
-			if !isKind(err) {
-				t.Fatalf("error %v is of no kind", err)
+		checkOpened(t, img, err)
+	})
+}
+
+// FuzzDelta opens anything as the extent of a snapshot of a flat disk, under a name of each kind, and holds the same.
+func FuzzDelta(f *testing.F) {
+	d := delta{capacity: 2000, grains: map[int64][]byte{}, zero: []int64{1, 2}}
+	for _, kind := range deltaKinds {
+		d.grains = map[int64][]byte{0: disktest.Text(int(kind.grain)), 12: disktest.Text(int(kind.grain))}
+		if b := kind.build(f, d); len(b) <= 3*maxSeed {
+			f.Add(b)
+		}
+	}
+	base := disktest.Random(3, 3000*512)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		files := flatBase(base)
+		files["delta.vmdk"] = b
+		for _, kind := range []string{"SPARSE", "VMFSSPARSE", "SESPARSE"} {
+			files["snap.vmdk"] = snapshotOf("any", "base.vmdk", "RW 100 ZERO", "RW 3000 "+kind+" \"delta.vmdk\"", "RW 7 FLAT \"base-flat.vmdk\" 9")
+			open, trace := disktest.TracingOpener(files.open)
+			img, err := Open(t.Context(), disktest.NewMemFile("snap.vmdk", files["snap.vmdk"]), envOf(open))
+			checkOpened(t, img, err)
+			trace.CheckClosed(t)
+		}
+	})
+}
+
+// checkOpened holds what must be true of whatever opens, or of the error, and closes the image.
+func checkOpened(t *testing.T, img *Image, err error) {
+	t.Helper()
+	if err != nil {
+		if !isKind(err) {
+			t.Fatalf("error %v is of no kind", err)
+		}
+		return
+	}
+	defer img.Close()
+	if img.Size() < 0 || img.Size() > disk.MaxSize {
+		t.Fatalf("size %d", img.Size())
+	}
+	if _, err := img.Check(t.Context()); err != nil && !isKind(err) {
+		t.Fatalf("check: error %v is of no kind", err)
+	}
+	off := int64(0)
+	for range 50 {
+		e, err := img.Extent(t.Context(), off)
+		if errors.Is(err, io.EOF) {
+			if off != img.Size() {
+				t.Fatalf("the map ends at %d of %d", off, img.Size())
 			}
 			return
 		}
-		defer img.Close()
-		if img.Size() < 0 || img.Size() > disk.MaxSize {
-			t.Fatalf("size %d", img.Size())
-		}
-		if _, err := img.Check(t.Context()); err != nil && !isKind(err) {
-			t.Fatalf("check: error %v is of no kind", err)
-		}
-		off := int64(0)
-		for range 50 {
-			e, err := img.Extent(t.Context(), off)
-			if errors.Is(err, io.EOF) {
-				if off != img.Size() {
-					t.Fatalf("the map ends at %d of %d", off, img.Size())
-				}
-				return
+		if err != nil {
+			if !isKind(err) {
+				t.Fatalf("map: error %v is of no kind", err)
 			}
-			if err != nil {
-				if !isKind(err) {
-					t.Fatalf("map: error %v is of no kind", err)
-				}
-				return
-			}
-			if e.Off != off || e.Len <= 0 || e.End() > img.Size() {
-				t.Fatalf("extent %+v at %d of %d", e, off, img.Size())
-			}
-			checkExtentContent(t, img, e)
-			off = e.End()
+			return
 		}
-	})
+		if e.Off != off || e.Len <= 0 || e.End() > img.Size() {
+			t.Fatalf("extent %+v at %d of %d", e, off, img.Size())
+		}
+		checkExtentContent(t, img, e)
+		off = e.End()
+	}
 }
 
 // checkExtentContent reads the beginning of an extent in one piece and a part of that again.
@@ -102,6 +135,16 @@ func checkExtentContent(t *testing.T, img disk.Image, e disk.Extent) {
 	}
 }
 
+// checkSpellings holds that the name itself comes first, and that no other is empty or longer than an encoding can make it.
+func checkSpellings(t *testing.T, d *Descriptor, name string) {
+	t.Helper()
+	for i, s := range d.Spellings(name) {
+		if i == 0 && s != name && name != "." && name != ".." || s == "" || len(s) > 4*len(name) {
+			t.Fatalf("spelling %d of %q is %q", i, name, s)
+		}
+	}
+}
+
 // FuzzDescriptor parses anything, and holds that what was parsed stays the same whatever the line ends, the padding and the
 // blanks, and that the size is in bounds.
 func FuzzDescriptor(f *testing.F) {
@@ -118,6 +161,7 @@ func FuzzDescriptor(f *testing.F) {
 			t.Fatalf("%d extents of %d bytes", len(d.Extents), d.Size())
 		}
 		for _, e := range d.Extents {
+			checkSpellings(t, d, e.Name)
 			if e.Sectors < 0 || e.Offset < 0 || e.Offset > maxSector || e.Type == "" || strings.ContainsAny(e.Name, "\n\x00") {
 				t.Fatalf("extent %+v", e)
 			}

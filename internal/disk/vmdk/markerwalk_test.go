@@ -161,13 +161,15 @@ func TestWalkOfFixtures(t *testing.T) {
 		walked++
 		f.Close()
 	}
-	s, err := readHosted(member(t, "ovf/vbox-tdAppliance1-t2-ovftool-4.1.0.ova"))
-	if err != nil {
-		t.Fatal(err)
+	for _, ova := range ovftoolAppliances {
+		s, err := readHosted(member(t, ova))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkWalk(t, ova, s)
+		walked++
 	}
-	checkWalk(t, "OVA", s)
-	walked++
-	if walked < 2 {
+	if walked < 5 {
 		t.Errorf("only %d streams of other products were walked", walked)
 	}
 }
