@@ -13,7 +13,7 @@ import (
 	"hyper2kvm/internal/disk/disktest"
 )
 
-// le returns numbers as they are stored.
+// le64 and le32 return numbers as they are stored.
 func le64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }
 
 func le32(v uint32) []byte { return binary.LittleEndian.AppendUint32(nil, v) }
@@ -73,17 +73,17 @@ func TestRefused(t *testing.T) {
 		{"size too short", func(f *specFile) { f.put(specMetadataAt+32+3*32+20, le32(7)) }, disk.ErrCorrupt, []string{"7 bytes, needs 8"}},
 		{"no size", func(f *specFile) { f.metadataItems(f.sum.items()[4:]) }, disk.ErrCorrupt, []string{"no logical sector size"}},
 
-		{"block size 0", func(f *specFile) { f.put(f.mustItem(textFile), le32(0)) }, disk.ErrCorrupt, []string{"block size 0"}},
-		{"block size of half a MiB", func(f *specFile) { f.put(f.mustItem(textFile), le32(testMiB/2)) }, disk.ErrCorrupt, []string{"block size 524288"}},
-		{"block size of 512 MiB", func(f *specFile) { f.put(f.mustItem(textFile), le32(512*testMiB)) }, disk.ErrCorrupt, nil},
-		{"block size of 3 MiB", func(f *specFile) { f.put(f.mustItem(textFile), le32(3*testMiB)) }, disk.ErrCorrupt, nil},
-		{"flags", func(f *specFile) { f.put(f.mustItem(textFile)+4, le32(4)) }, disk.ErrUnsupported, []string{"flags 0x4"}},
-		{"a parent that is not stated", func(f *specFile) { f.put(f.mustItem(textFile)+4, le32(2)) }, disk.ErrCorrupt, []string{"no parent locator"}},
-		{"sector size 520", func(f *specFile) { f.put(f.mustItem(textLogical), le32(520)) }, disk.ErrCorrupt, []string{"520"}},
-		{"size not of sectors", func(f *specFile) { f.put(f.mustItem(textSize), le64(1000)) }, disk.ErrCorrupt, []string{"1000"}},
-		{"size over 64 TiB", func(f *specFile) { f.put(f.mustItem(textSize), le64(64<<40+512)) }, disk.ErrLimit, []string{"70368744178176"}},
-		{"size without end", func(f *specFile) { f.put(f.mustItem(textSize), le64(1<<64-512)) }, disk.ErrLimit, nil},
-		{"size beyond the BAT", func(f *specFile) { f.put(f.mustItem(textSize), le64(1<<40)) }, disk.ErrCorrupt, []string{"at 0x200000", "needs"}},
+		{"block size 0", func(f *specFile) { f.put(f.item(textFile), le32(0)) }, disk.ErrCorrupt, []string{"block size 0"}},
+		{"block size of half a MiB", func(f *specFile) { f.put(f.item(textFile), le32(testMiB/2)) }, disk.ErrCorrupt, []string{"block size 524288"}},
+		{"block size of 512 MiB", func(f *specFile) { f.put(f.item(textFile), le32(512*testMiB)) }, disk.ErrCorrupt, nil},
+		{"block size of 3 MiB", func(f *specFile) { f.put(f.item(textFile), le32(3*testMiB)) }, disk.ErrCorrupt, nil},
+		{"flags", func(f *specFile) { f.put(f.item(textFile)+4, le32(4)) }, disk.ErrUnsupported, []string{"flags 0x4"}},
+		{"a parent that is not stated", func(f *specFile) { f.put(f.item(textFile)+4, le32(2)) }, disk.ErrCorrupt, []string{"no parent locator"}},
+		{"sector size 520", func(f *specFile) { f.put(f.item(textLogical), le32(520)) }, disk.ErrCorrupt, []string{"520"}},
+		{"size not of sectors", func(f *specFile) { f.put(f.item(textSize), le64(1000)) }, disk.ErrCorrupt, []string{"1000"}},
+		{"size over 64 TiB", func(f *specFile) { f.put(f.item(textSize), le64(64<<40+512)) }, disk.ErrLimit, []string{"70368744178176"}},
+		{"size without end", func(f *specFile) { f.put(f.item(textSize), le64(1<<64-512)) }, disk.ErrLimit, nil},
+		{"size beyond the BAT", func(f *specFile) { f.put(f.item(textSize), le64(1<<40)) }, disk.ErrCorrupt, []string{"at 0x200000", "needs"}},
 
 		{"reserved state", func(f *specFile) { f.put(specBATAt, le64(uint64(f.blocks[0])|4)) }, disk.ErrCorrupt, []string{"at 0x200000", "block 0", "state 4"}},
 		{"partial without a parent", func(f *specFile) { f.put(specBATAt, le64(uint64(f.blocks[0])|7)) }, disk.ErrCorrupt, []string{"no parent"}},
@@ -108,16 +108,6 @@ func TestRefused(t *testing.T) {
 			checkError(t, err, c.kind, append(c.words, "vhdx", "disk.vhdx")...)
 		})
 	}
-}
-
-// mustItem is item for tables of tests.
-func (f *specFile) mustItem(guid string) int64 {
-	for i := range int64(20) {
-		if e := f.get(specMetadataAt+32+32*i, 32); bytes.Equal(e[:16], specGUID(guid)) {
-			return specMetadataAt + int64(binary.LittleEndian.Uint32(e[16:]))
-		}
-	}
-	panic(guid)
 }
 
 // TestAccepted has what looks odd and is allowed.
@@ -169,13 +159,13 @@ func TestDifferencingRefused(t *testing.T) {
 		}, disk.ErrTruncated, []string{"at 0x204000"}},
 		{"bitmap in the BAT", func(f *specFile) { f.put(specBATAt+8*2048, le64(specBATAt|6)) }, disk.ErrCorrupt, []string{"overlaps the BAT"}},
 		{"bitmap at no place", func(f *specFile) { f.put(specBATAt+8*2048, le64(6)) }, disk.ErrCorrupt, []string{"at no place"}},
-		{"locator cut", func(f *specFile) { f.put(f.mustItem(textLocator)+18, []byte{0xff, 0xff}) }, disk.ErrCorrupt, []string{"65535 entries"}},
+		{"locator cut", func(f *specFile) { f.put(f.item(textLocator)+18, []byte{0xff, 0xff}) }, disk.ErrCorrupt, []string{"65535 entries"}},
 		{"locator too short", func(f *specFile) { f.put(specMetadataAt+32+5*32+20, le32(19)) }, disk.ErrCorrupt, []string{"19 bytes"}},
-		{"key outside", func(f *specFile) { f.put(f.mustItem(textLocator)+20, le32(1<<32-2)) }, disk.ErrCorrupt, []string{"entry 0"}},
-		{"value outside", func(f *specFile) { f.put(f.mustItem(textLocator)+24, le32(5000)) }, disk.ErrCorrupt, []string{"entry 0"}},
-		{"key of no length", func(f *specFile) { f.put(f.mustItem(textLocator)+28, []byte{0, 0}) }, disk.ErrCorrupt, []string{"entry 0"}},
-		{"key of odd length", func(f *specFile) { f.put(f.mustItem(textLocator)+28, []byte{3, 0}) }, disk.ErrCorrupt, []string{"entry 0"}},
-		{"key in the table", func(f *specFile) { f.put(f.mustItem(textLocator)+20, le32(4)) }, disk.ErrCorrupt, []string{"entry 0"}},
+		{"key outside", func(f *specFile) { f.put(f.item(textLocator)+20, le32(1<<32-2)) }, disk.ErrCorrupt, []string{"entry 0"}},
+		{"value outside", func(f *specFile) { f.put(f.item(textLocator)+24, le32(5000)) }, disk.ErrCorrupt, []string{"entry 0"}},
+		{"key of no length", func(f *specFile) { f.put(f.item(textLocator)+28, []byte{0, 0}) }, disk.ErrCorrupt, []string{"entry 0"}},
+		{"key of odd length", func(f *specFile) { f.put(f.item(textLocator)+28, []byte{3, 0}) }, disk.ErrCorrupt, []string{"entry 0"}},
+		{"key in the table", func(f *specFile) { f.put(f.item(textLocator)+20, le32(4)) }, disk.ErrCorrupt, []string{"entry 0"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := diffDisk().make(t)

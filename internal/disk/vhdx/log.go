@@ -112,7 +112,7 @@ func readLog(src *source, h header) (*replay, error) {
 	case s.spent:
 		return nil, fault(disk.ErrCorrupt, op, src.name(), at, "entries lie in each other many times over")
 	case active == nil:
-		return nil, fault(disk.ErrCorrupt, op, src.name(), at, "the header says that there is a log to replay, %s, but it has no complete sequence of entries", h.log)
+		return nil, fault(disk.ErrCorrupt, op, src.name(), at, "the header says that there is a log to replay, %s, but it has no complete sequence of entries; let the program that wrote the disk open it once", h.log)
 	}
 	head := active[len(active)-1]
 	if uint64(src.size) < head.flushed {

@@ -86,6 +86,18 @@ func TestDifferencing(t *testing.T) {
 	}
 }
 
+// TestEmptyDifferencing has nothing of its own: one range that is absent covers data and holes of the parent.
+func TestEmptyDifferencing(t *testing.T) {
+	s := diffDisk()
+	s.blockSize, s.blocks = 32*testMiB, nil
+	f, d := s.make(t), folder{"base.vhdx": baseDisk().make(t)}
+	conformance(t, f, d, over(s, baseDisk().want()))
+	img := mustOpen(t, f, d)
+	if e, err := img.Extent(t.Context(), 5*testMiB+1); err != nil || e.Kind != disk.Unallocated || e.End() != 6*testMiB {
+		t.Errorf("a hole of the parent: %+v, %v", e, err)
+	}
+}
+
 // TestPartialBlocksOfManySizes reads partial blocks at the borders of bitmaps, with both sizes of sectors.
 func TestPartialBlocksOfManySizes(t *testing.T) {
 	for _, c := range []struct{ blockSize, sector int64 }{{testMiB, 512}, {32 * testMiB, 512}, {256 * testMiB, 512}, {256 * testMiB, 4096}, {testMiB, 4096}} {

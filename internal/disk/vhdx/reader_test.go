@@ -162,7 +162,7 @@ func TestBATOfExactlyTheRightSize(t *testing.T) {
 	if _, err := img.ReadAt(b, (blocks-1)*s.blockSize); err != nil || b[0] != 9 {
 		t.Errorf("read %v, %v", b, err)
 	}
-	f.put(f.item(t, textSize), []byte{0, 0, 0, 0, 0, 0x20, 0, 0}) // 32 TiB
+	f.put(f.item(textSize), []byte{0, 0, 0, 0, 0, 0x20, 0, 0}) // 32 TiB
 	if _, err := openIn(t, f, nil); err != nil {
 		checkError(t, err, disk.ErrCorrupt, "at 0x200000", "1048576", "needs")
 	} else {
