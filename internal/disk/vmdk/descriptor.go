@@ -21,6 +21,7 @@ type Descriptor struct {
 	ParentHint string       // the parent's name
 	CreateType string       // monolithicSparse, vmfs, ...
 	Native     bool         // a snapshot that the storage array keeps; nothing of it is in these files
+	Encrypted  bool         // the content is encrypted with a key that is not in these files
 	Extents    []ExtentLine // in the order of the disk
 	// DDB holds the lines of the disk data base, keys in lower case: ddb.adaptertype, ddb.geometry.heads ...
 	DDB map[string]string
@@ -60,6 +61,10 @@ func ParseDescriptor(b []byte) (*Descriptor, error) {
 	}
 	if len(p.d.Extents) == 0 && !p.seen["version"] && !p.seen["cid"] && !p.seen["createtype"] {
 		return nil, badText(disk.ErrFormat, 0, "the text has neither a version nor a CID, a createType or an extent")
+	}
+	// The filter that encrypts is one of several that a disk may have, and the others change nothing that is stored.
+	if strings.Contains(strings.ToLower(p.d.DDB["ddb.iofilters"]), "vmcrypt") {
+		p.d.Encrypted = true
 	}
 	if p.d.Encoding == "" {
 		p.d.Encoding = p.d.DDB["ddb.encoding"]
@@ -128,6 +133,10 @@ func (p *descriptorParser) pair(key, value string) error {
 		p.d.ParentHint = value
 	case "createtype":
 		p.d.CreateType = value
+	case "encryptionkeys":
+		p.d.Encrypted = p.d.Encrypted || value != ""
+	case "keyid":
+		p.d.Encrypted = p.d.Encrypted || strings.Trim(value, "0") != "" // 00000000 is no key
 	case "isnativesnapshot":
 		p.d.Native = strings.EqualFold(value, "yes")
 	default:

@@ -55,6 +55,8 @@ func checkDescriptor(d *Descriptor, file string) error {
 		return fault(disk.ErrUnsupported, "open", file, noOffset, detail, args...)
 	}
 	switch {
+	case d.Encrypted:
+		return fault(disk.ErrEncrypted, "open", file, noOffset, "decrypt the disk where its keys are, and copy it again")
 	case d.Native:
 		return refuse("a native snapshot: its data is inside the storage array, not in files")
 	case strings.EqualFold(d.CreateType, "vmfsRDM"), strings.EqualFold(d.CreateType, "vmfsRDMP"),

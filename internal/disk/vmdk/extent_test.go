@@ -52,6 +52,10 @@ func TestExtents(t *testing.T) {
 		{name: "sparse with offset", lines: []string{`RW 1 SPARSE "s.vmdk" 1`}, kind: disk.ErrUnsupported},
 		{name: "RDM", lines: []string{`RW 1 VMFSRDM "x-rdm.vmdk"`}, kind: disk.ErrUnsupported, words: []string{"raw device mapping"}},
 		{name: "RDM by type", lines: []string{`createType="vmfsRDMP"`, `RW 1 FLAT "flat file.vmdk" 0`}, kind: disk.ErrUnsupported, words: []string{"raw device mapping"}},
+		{name: "encrypted", lines: []string{`encryptionKeys="vmware:key/list/(pair/(fqid/<VMWARE-NULL>/k/1))"`, `RW 1 FLAT "flat file.vmdk" 0`}, kind: disk.ErrEncrypted},
+		{name: "encrypted by a key", lines: []string{`keyID=0000a0c1`, `RW 1 FLAT "flat file.vmdk" 0`}, kind: disk.ErrEncrypted},
+		{name: "encrypted by a filter", lines: []string{`ddb.iofilters = "vmwarelwd,VMwareVMcrypt"`, `RW 1 FLAT "flat file.vmdk" 0`}, kind: disk.ErrEncrypted},
+		{name: "not encrypted", lines: []string{`keyID=00000000`, `encryptionKeys=""`, `ddb.iofilters = "vmwarelwd"`, `RW 128 FLAT "flat file.vmdk" 0`}, want: "f"},
 		{name: "unknown type", lines: []string{`RW 1 NEWKIND "x"`}, kind: disk.ErrUnsupported, words: []string{"NEWKIND"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

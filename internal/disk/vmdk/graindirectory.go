@@ -60,10 +60,16 @@ func (s *sparse) checkTablePlace(table int64, entry uint32) error {
 	if entry == 0 {
 		return nil
 	}
+	const op = "read grain directory"
 	at := s.format.place(entry)
-	if end := at + s.head.tableLen(table)*s.format.width(); end > s.file.Size() {
-		return fault(disk.ErrTruncated, "read grain directory", s.file.Name(), at, "grain table %d ends at byte %d, the file has %d bytes",
-			table, end, s.file.Size())
+	end := at + s.head.tableLen(table)*s.format.width()
+	if end > s.file.Size() {
+		return fault(disk.ErrTruncated, op, s.file.Name(), at, "grain table %d ends at byte %d, the file has %d bytes", table, end, s.file.Size())
+	}
+	for _, r := range s.metadata {
+		if at < r.end*disk.SectorSize && r.first*disk.SectorSize < end && r.name != grainTables {
+			return fault(disk.ErrCorrupt, op, s.file.Name(), at, "grain table %d is inside the %s", table, r.name)
+		}
 	}
 	return nil
 }

@@ -127,7 +127,9 @@ func (h *header) metadata() []region {
 	if h.descriptor != 0 {
 		rs = append(rs, region{"descriptor", h.descriptor, h.descriptor + h.descLen})
 	}
-	rs = append(rs, region{"grain directory", h.directory, h.directory + length})
+	if !h.atEnd {
+		rs = append(rs, region{"grain directory", h.directory, h.directory + length})
+	}
 	if h.redundant != 0 {
 		rs = append(rs, region{"redundant grain directory", h.redundant, h.redundant + length})
 	}

@@ -25,6 +25,8 @@ func (s *sparse) rebuild(ctx context.Context) error {
 		}
 	}
 	s.directory, s.rebuilt = w.directory, w.pending
+	s.head.atEnd = true // where the file's directory should be no longer counts
+	s.metadata = s.head.metadata()
 	return nil
 }
 

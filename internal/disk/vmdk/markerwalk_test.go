@@ -118,6 +118,25 @@ func TestDamagedEnd(t *testing.T) {
 	}
 }
 
+// TestDamagedEndOfLargeDisk holds that the lost directory's place is no longer kept free of grains: here its size would cover
+// the first of them.
+func TestDamagedEndOfLargeDisk(t *testing.T) {
+	const size = 2 << 40
+	b := written(t, disktest.NewMemImage(size).Put(0, disktest.Text(testGrain)).Put(size-5, []byte("right")), Options{}).Bytes()
+	clear(b[len(b)-1024 : len(b)-512])
+	img, err := openIn(t, folder{"x.vmdk": b}, "x.vmdk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, testGrain)
+	if _, err := img.ReadAt(got, 0); err != nil || !bytes.Equal(got, disktest.Text(testGrain)) {
+		t.Errorf("the first grain differs: %v", err)
+	}
+	if _, err := img.ReadAt(got[:5], size-5); err != nil || string(got[:5]) != "right" {
+		t.Errorf("the last grain has %q: %v", got[:5], err)
+	}
+}
+
 // TestCutStreamIsNotWalked holds that a file which is still being copied costs a few reads, however long it is.
 func TestCutStreamIsNotWalked(t *testing.T) {
 	src := disktest.NewMemImage(64<<20).Put(0, disktest.Text(64<<20))

@@ -25,6 +25,9 @@ type sePlace struct{ first, sectors int64 }
 
 func (p sePlace) region(name string) region { return region{name, p.first, p.first + p.sectors} }
 
+// grainTables is the name of the region that all tables are in, and no grain.
+const grainTables = "grain tables"
+
 // seHeader is the constant header of an seSparse extent. Only what is read of it is kept.
 type seHeader struct {
 	capacity                    int64 // sectors
@@ -121,6 +124,6 @@ func (o *opener) openSESparse(ctx context.Context, f disk.File, sectors int64) e
 		return fault(disk.ErrCorrupt, "read seSparse header", f.Name(), 136, "the grain directory has room for %d tables, a capacity of %d sectors needs %d",
 			room, h.capacity, h.tables())
 	}
-	metadata := []region{{"header", 0, 1}, se.volatile.region("volatile header"), se.directory.region("grain directory"), se.tables.region("grain tables")}
+	metadata := []region{{"header", 0, 1}, se.volatile.region("volatile header"), se.directory.region("grain directory"), se.tables.region(grainTables)}
 	return o.addSparse(ctx, &sparse{file: f, head: h, format: seEntries{se.tables.first, se.grains}, metadata: metadata}, sectors)
 }
