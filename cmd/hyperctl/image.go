@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -14,8 +15,8 @@ import (
 )
 
 func newImage(con *console) *cobra.Command {
-	return newGroup("image", "Look at, convert and compare disk images without a queue",
-		newImageInfo(con), newImageConvert(con), newImageCompare(con))
+	return newGroup("image", "Look at, check, convert and compare disk images without a queue",
+		newImageInfo(con), newImageCheck(con), newImageMap(con), newImageConvert(con), newImageCompare(con))
 }
 
 // openImage opens an image that the user named. A link that the user names is followed, those that an image names are not.
@@ -52,6 +53,9 @@ func imageFailure(path string, err error) error {
 	}
 	f := *explainError(err)
 	f.what, f.why, f.err = "cannot read "+path, err.Error(), err
+	if errors.Is(err, fs.ErrNotExist) {
+		f.why, f.try = "there is no such file", "ls -l "+quoteArg(filepath.Dir(path))
+	}
 	for _, c := range imageCodes {
 		if errors.Is(err, c.kind) {
 			f.code = c.code

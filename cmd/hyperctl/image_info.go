@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/formats"
@@ -34,7 +35,8 @@ type imageDoc struct {
 	Variant     string     `json:"variant,omitempty"`
 	Creator     string     `json:"creator,omitempty"`
 	VirtualSize int64      `json:"virtual_size"`
-	Allocated   int64      `json:"allocated"` // content that is not known to be zero
+	Allocated   int64      `json:"allocated"`            // content that is not known to be zero: what a conversion reads
+	DiskUsage   int64      `json:"disk_usage,omitempty"` // what its files take on this host
 	ClusterSize int64      `json:"cluster_size,omitempty"`
 	Compressed  bool       `json:"compressed,omitempty"`
 	Files       []string   `json:"files"`
@@ -53,18 +55,7 @@ type layerDoc struct {
 }
 
 func runImageInfo(ctx context.Context, con *console, paths []string, format string) error {
-	var docs []imageDoc
-	for _, path := range paths {
-		d, err := lookAt(ctx, path, format)
-		if err != nil {
-			return err
-		}
-		docs = append(docs, d)
-	}
-	if len(docs) == 1 {
-		return con.printOne(docs[0], docs[0].Format, func(w io.Writer) { writeImage(w, con.style, docs[0]) })
-	}
-	return printAll(con, imageView(), all(docs))
+	return printImages(con, infoView(con), paths, func(path string) (imageDoc, error) { return lookAt(ctx, path, format) })
 }
 
 // lookAt opens an image and reads its map, but none of its content.
@@ -96,16 +87,41 @@ func lookAt(ctx context.Context, path, format string) (imageDoc, error) {
 	if len(d.Files) == 0 {
 		d.Files = []string{filepath.Base(path)}
 	}
+	d.DiskUsage = diskUsage(path, d.Files)
 	return d, nil
 }
 
-func imageView() view[imageDoc] {
+// diskUsage is what the files of an image take on this host; 0 when that is not known. The image's own opener let them through,
+// so that their names lead to where the image lies.
+func diskUsage(path string, files []string) int64 {
+	var sum int64
+	for i, name := range files {
+		at := path
+		if i > 0 {
+			if !filepath.IsLocal(name) {
+				return 0
+			}
+			at = filepath.Join(filepath.Dir(path), name)
+		}
+		var st unix.Stat_t
+		if unix.Stat(at, &st) != nil {
+			return 0
+		}
+		sum += st.Blocks * statBlock
+	}
+	return sum
+}
+
+// statBlock is the unit of st_blocks in stat(2), whatever the file system's own.
+const statBlock = 512
+
+func infoView(con *console) imageView[imageDoc] {
 	col := func(f func(imageDoc) string) func(imageDoc) (string, string) {
 		return func(d imageDoc) (string, string) { return f(d), "" }
 	}
-	return view[imageDoc]{
-		name: func(d imageDoc) string { return d.Format },
-		doc:  func(d imageDoc) any { return d },
+	return imageView[imageDoc]{
+		name:  func(d imageDoc) string { return d.Format },
+		write: func(w io.Writer, d imageDoc) { writeImage(w, con.style, d) },
 		columns: []column[imageDoc]{
 			{title: "FILE", cell: col(func(d imageDoc) string { return clean(d.File) })},
 			{title: "FORMAT", cell: col(func(d imageDoc) string { return clean(d.Format) })},
@@ -128,7 +144,10 @@ func writeImage(w io.Writer, s style, d imageDoc) {
 	row("Format", strings.TrimSpace(d.Format+" "+d.Variant))
 	row("Made by", d.Creator)
 	row("Size", fmt.Sprintf("%s (%d bytes)", bytesText(d.VirtualSize), d.VirtualSize))
-	row("Allocated", fmt.Sprintf("%s (%d bytes)", bytesText(d.Allocated), d.Allocated))
+	row("Allocated", fmt.Sprintf("%s (%d bytes), what a conversion reads", bytesText(d.Allocated), d.Allocated))
+	if d.DiskUsage > 0 {
+		row("On disk", bytesText(d.DiskUsage))
+	}
 	if d.ClusterSize > 0 {
 		row("Clusters", bytesText(d.ClusterSize))
 	}
