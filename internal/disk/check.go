@@ -10,11 +10,12 @@ const MaxProblems = 100
 
 // Findings is what a look at the structure of one layer of an image found, its content apart.
 type Findings struct {
-	Units    int64   // clusters, grains or blocks of the disk
-	Stored   int64   // of them stored in this layer
-	Leaks    int64   // stored and used by nothing: a waste of space, and no problem
-	Problems []error // what is wrong, the first MaxProblems in the order of the file, each an *Error
-	More     int64   // problems beyond these
+	Units      int64   // clusters, grains or blocks of the disk; 0 where there are none, as in a flat file
+	Stored     int64   // of them stored in this layer
+	Compressed int64   // of those compressed
+	Leaks      int64   // host clusters that are counted and used by nothing: a waste of space, and no problem
+	Problems   []error // what is wrong, the first MaxProblems in the order in which they were found, each an *Error
+	More       int64   // problems beyond these
 }
 
 // Clean reports whether nothing is wrong.
@@ -41,8 +42,10 @@ func (f *Findings) Problem(err error) {
 	f.Problems = append(f.Problems, err)
 }
 
-// Checker is an Image that can check its structure: that tables and data lie in the file, do not overlap and are counted right. It
-// needs bounded memory and changes nothing. What is wrong are Findings; the error says why the check could not be made.
+// Checker is an Image that can check its structure.
 type Checker interface {
+	// Check looks whether the tables and data of the image's own layer lie in the file, do not overlap and are counted right. It
+	// reads tables and no content, needs bounded memory and changes nothing. What is wrong are Findings; the error says why the
+	// check could not be made, and the Findings until then are good.
 	Check(ctx context.Context) (Findings, error)
 }

@@ -9,47 +9,34 @@ import (
 	"hyper2kvm/internal/disk"
 )
 
-// CheckResult is what Check found in one layer.
-type CheckResult struct {
-	Clusters    int64    // guest clusters of the disk
-	Allocated   int64    // of them stored in this layer
-	Compressed  int64    // of those compressed
-	Corruptions int64    // references past the end of the file, overlaps, counters that are too low, broken entries
-	Leaks       int64    // host clusters with a counter that is too high: wasted space, no danger
-	Problems    []string // the first of both, for people
-}
-
-// Clean says whether nothing was found.
-func (r CheckResult) Clean() bool { return r.Corruptions == 0 && r.Leaks == 0 }
-
-// Check walks the tables of this layer and compares what they refer to with the refcounts, as qemu-img check does. Data is not
-// read. Memory is bounded; a file with more than checkWindow clusters is walked once for each such window. Errors are those
-// of reading, and ErrUnsupported for an image with internal snapshots or dirty bitmaps, whose references it does not follow.
-func (img *Image) Check(ctx context.Context) (CheckResult, error) {
+// Check walks the tables of this layer and compares what they refer to with the refcounts, as qemu-img check does. A file with
+// more than checkWindow clusters is walked once for each such window. Errors are those of reading, and ErrUnsupported for an
+// image with internal snapshots or dirty bitmaps, whose references it does not follow.
+func (img *Image) Check(ctx context.Context) (disk.Findings, error) {
 	h := img.head
 	if h.snapshots > 0 || h.ext.bitmaps {
-		return CheckResult{}, &disk.Error{Format: "qcow2", Op: "check", File: img.file.Name(), Off: -1, Kind: disk.ErrUnsupported,
+		return disk.Findings{}, &disk.Error{Format: "qcow2", Op: "check", File: img.file.Name(), Off: -1, Kind: disk.ErrUnsupported,
 			Detail: "internal snapshots or dirty bitmaps; use qemu-img check"}
 	}
 	c := checker{img: img, hostClusters: (img.file.Size() + h.clusterSize - 1) >> h.clusterBits}
-	c.result.Clusters = (img.Size() + h.clusterSize - 1) >> h.clusterBits
+	c.found.Units = (img.Size() + h.clusterSize - 1) >> h.clusterBits
 	if !c.tablesUnique() {
-		return c.result, nil // walking a table that is shared many times could take for ever
+		return c.found, nil // walking a table that is shared many times could take for ever
 	}
 	if err := c.readRefTable(); err != nil {
-		return CheckResult{}, err
+		return c.found, err
 	}
 	c.counts = make([]uint32, min(c.hostClusters, checkWindow))
 	for c.base = 0; c.base == 0 || c.base < c.hostClusters; c.base += checkWindow {
 		clear(c.counts)
 		if err := c.countTables(ctx); err != nil {
-			return CheckResult{}, err
+			return c.found, err
 		}
 		if err := c.compare(ctx); err != nil {
-			return CheckResult{}, err
+			return c.found, err
 		}
 	}
-	return c.result, nil
+	return c.found, nil
 }
 
 // checker counts references to the host clusters of one window at a time.
@@ -59,18 +46,12 @@ type checker struct {
 	base         int64 // first host cluster of the window
 	counts       []uint32
 	refTable     []uint64 // offsets of the refcount blocks; 0 is absent
-	result       CheckResult
+	found        disk.Findings
 }
 
-func (c *checker) corruption(format string, args ...any) {
-	c.result.Corruptions++
-	c.describe(format, args...)
-}
-
-func (c *checker) describe(format string, args ...any) {
-	if len(c.result.Problems) < maxProblems {
-		c.result.Problems = append(c.result.Problems, fmt.Sprintf(format, args...))
-	}
+// problem adds what is wrong at an offset of the file.
+func (c *checker) problem(kind error, off int64, format string, args ...any) {
+	c.found.Problem(&disk.Error{Format: "qcow2", Op: "check", File: c.img.file.Name(), Off: off, Kind: kind, Detail: fmt.Sprintf(format, args...)})
 }
 
 // tablesUnique checks that no two L1 entries share an L2 table.
@@ -79,10 +60,10 @@ func (c *checker) tablesUnique() bool {
 	slices.Sort(tables)
 	for i := 1; i < len(tables); i++ {
 		if tables[i] != 0 && tables[i] == tables[i-1] {
-			c.corruption("L2 table at %#x is referred to more than once", tables[i])
+			c.problem(disk.ErrCorrupt, int64(tables[i]), "this L2 table is referred to more than once")
 		}
 	}
-	return c.result.Corruptions == 0
+	return c.found.Clean()
 }
 
 // readRefTable reads the refcount table. A block that is not where one can be is a corruption and counts as absent.
@@ -99,12 +80,12 @@ func (c *checker) readRefTable() error {
 	}
 	c.refTable = make([]uint64, n)
 	for i := range c.refTable {
-		e := binary.BigEndian.Uint64(b[8*i:])
+		e, at := binary.BigEndian.Uint64(b[8*i:]), int64(h.refTableOffset)+8*int64(i)
 		switch {
 		case e&uint64(h.clusterSize-1) != 0:
-			c.corruption("refcount table entry %d: %#x does not point at a cluster", i, e)
+			c.problem(disk.ErrCorrupt, at, "refcount table entry %d: %#x does not point at a cluster", i, e)
 		case e != 0 && beyond(e, h.clusterSize, f.Size()):
-			c.corruption("refcount table entry %d: block at %#x is past the end of the file, %#x", i, e, f.Size())
+			c.problem(disk.ErrTruncated, at, "refcount table entry %d: block at %#x is past the end of the file, %#x", i, e, f.Size())
 		default:
 			c.refTable[i] = e
 		}
@@ -112,7 +93,7 @@ func (c *checker) readRefTable() error {
 	return nil
 }
 
-// first says whether this is the first window: findings that have no window are counted there.
+// firstWindow says whether this is the first window: findings that have no window are counted there.
 func (c *checker) firstWindow() bool { return c.base == 0 }
 
 // refer counts a reference to n bytes at a host offset.
@@ -120,7 +101,7 @@ func (c *checker) refer(off uint64, n int64, what string) {
 	h := c.img.head
 	if beyond(off, n, c.hostClusters<<h.clusterBits) {
 		if c.firstWindow() {
-			c.corruption("%s at %#x is past the end of the file, %#x", what, off, c.img.file.Size())
+			c.problem(disk.ErrTruncated, -1, "%s at %#x is past the end of the file, %#x", what, off, c.img.file.Size())
 		}
 		return
 	}
@@ -191,7 +172,7 @@ func (c *checker) countEntry(e, bitmap uint64, at int64) {
 	}
 	if err != nil {
 		if c.firstWindow() {
-			c.corruption("%v", err)
+			c.found.Problem(err)
 		}
 		return
 	}
@@ -215,9 +196,9 @@ func (c *checker) allocated(packed bool) {
 	if !c.firstWindow() {
 		return
 	}
-	c.result.Allocated++
+	c.found.Stored++
 	if packed {
-		c.result.Compressed++
+		c.found.Compressed++
 	}
 }
 
@@ -244,10 +225,9 @@ func (c *checker) compare(ctx context.Context) error {
 		found, want := counter(block, i%h.refcountsPerBlock, h.refcountOrder), uint64(c.counts[i-c.base])
 		switch {
 		case found < want:
-			c.corruption("host cluster %d: refcount %d, %d references", i, found, want)
+			c.problem(disk.ErrCorrupt, i<<h.clusterBits, "host cluster %d: refcount %d, %d references", i, found, want)
 		case found > want:
-			c.result.Leaks++
-			c.describe("host cluster %d: refcount %d, %d references (leaked)", i, found, want)
+			c.found.Leaks++
 		}
 	}
 	return nil

@@ -46,6 +46,4 @@ const (
 	// checkWindow is how many host clusters Check counts in one pass over the tables: 32 MiB of counters, 512 GiB of file at the
 	// default cluster size.
 	checkWindow = 8 << 20
-	// maxProblems is how many findings Check describes; it counts all.
-	maxProblems = 20
 )

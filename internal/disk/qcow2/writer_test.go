@@ -186,14 +186,14 @@ func openPath(tb testing.TB, path string, env disk.Env) *Image {
 	return img
 }
 
-func checkClean(tb testing.TB, path string) CheckResult {
+func checkClean(tb testing.TB, path string) disk.Findings {
 	tb.Helper()
 	res, err := openPath(tb, path, disk.Env{}).Check(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if !res.Clean() {
-		tb.Fatalf("%d corruptions, %d leaks: %q", res.Corruptions, res.Leaks, res.Problems)
+	if !res.Clean() || res.Leaks > 0 {
+		tb.Fatalf("%d leaks, %v", res.Leaks, res.Problems)
 	}
 	return res
 }
@@ -230,7 +230,7 @@ func TestAnyDisk(t *testing.T) {
 			rt.Fatal(err)
 		}
 		res, err := img.Check(t.Context())
-		if err != nil || !res.Clean() {
+		if err != nil || !res.Clean() || res.Leaks > 0 {
 			rt.Fatalf("%v %+v", err, res)
 		}
 		if size == 0 {

@@ -16,6 +16,4 @@ const (
 	maxOpenScan = 16 << 20
 	// scanWindow is how many places in the file one pass over the map watches, one bit each: 32 MiB of them.
 	scanWindow = 32 << 20 * 8
-	// maxProblems is the number of problems that a check describes; the rest is counted.
-	maxProblems = 100
 )

@@ -62,7 +62,7 @@ func TestShapes(t *testing.T) {
 			disktest.TestImage(t, func(tb testing.TB) disk.Image { tb.Helper(); return mustOpenIn(tb, d, "x.vdi") }, want, s.size)
 			img := mustOpenIn(t, d, "x.vdi")
 			found, err := img.Check(t.Context())
-			if err != nil || found.Blocks != int64(len(s.blocks)) || len(found.Problems) > 0 {
+			if err != nil || found.Stored != int64(len(s.blocks)) || len(found.Problems) > 0 {
 				t.Errorf("check found %+v, %v", found, err)
 			}
 		})

@@ -9,20 +9,13 @@ import (
 	"hyper2kvm/internal/disk"
 )
 
-// Findings is what a check of the structure found.
-type Findings struct {
-	Blocks   int64   // blocks that are stored
-	Problems []error // the first hundred, each a disk.Error
-	More     int64   // how many further problems there were
-}
-
 // checkWindow is how much of a file is watched at a time for blocks on top of each other: one bit for every sector, 32 MiB of
 // them. For a file that is larger the table is read once for every such part.
 const checkWindow = 32 << 20 * 8
 
 // Check reads the whole table of this layer and reports blocks outside the file, on top of its other parts or of each other, and
-// a footer copy that differs from the footer. It does not read blocks. The error is only for what ended the check.
-func (img *Image) Check(ctx context.Context) (Findings, error) {
+// a footer copy that differs from the footer.
+func (img *Image) Check(ctx context.Context) (disk.Findings, error) {
 	c := checker{img: img}
 	if img.foot.diskType == typeFixed {
 		return c.found, nil
@@ -30,6 +23,7 @@ func (img *Image) Check(ctx context.Context) (Findings, error) {
 	if err := c.compareFooters(); err != nil {
 		return c.found, err
 	}
+	c.found.Units = int64(img.head.blocks)
 	sectors := (img.file.Size() + disk.SectorSize - 1) / disk.SectorSize
 	c.starts = make([]uint64, (min(sectors, checkWindow)+63)/64)
 	c.last = -1
@@ -44,24 +38,16 @@ func (img *Image) Check(ctx context.Context) (Findings, error) {
 
 type checker struct {
 	img    *Image
-	found  Findings
+	found  disk.Findings
 	starts []uint64 // a bit for every sector of the window at which a block begins
 	last   int64    // sector at which the block before the next one begins; negative if there is none
-}
-
-func (c *checker) problem(err error) {
-	if len(c.found.Problems) < maxProblems {
-		c.found.Problems = append(c.found.Problems, err)
-	} else {
-		c.found.More++
-	}
 }
 
 // compareFooters compares the footer that is used with the copy at the start.
 func (c *checker) compareFooters() error {
 	f := c.img.file
 	if c.img.end == f.Size() {
-		c.problem(fault(disk.ErrCorrupt, "check footer", f.Name(), f.Size(), "the footer at the end is missing or damaged"))
+		c.found.Problem(fault(disk.ErrCorrupt, "check footer", f.Name(), f.Size(), "the footer at the end is missing or damaged"))
 		return nil
 	}
 	var a, b [footerSize]byte
@@ -72,7 +58,7 @@ func (c *checker) compareFooters() error {
 		return err
 	}
 	if !bytes.Equal(a[:], b[:]) {
-		c.problem(fault(disk.ErrCorrupt, "check footer", f.Name(), 0, "the copy at the start differs from the footer at %#x", c.img.end))
+		c.found.Problem(fault(disk.ErrCorrupt, "check footer", f.Name(), 0, "the copy at the start differs from the footer at %#x", c.img.end))
 	}
 	return nil
 }
@@ -91,7 +77,7 @@ func (c *checker) window(ctx context.Context, first int64) error {
 				return err
 			}
 			if first == 0 {
-				c.problem(err)
+				c.found.Problem(err)
 			}
 			continue
 		}
@@ -99,7 +85,7 @@ func (c *checker) window(ctx context.Context, first int64) error {
 			continue
 		}
 		if first == 0 {
-			c.found.Blocks++
+			c.found.Stored++
 		}
 		place := at/disk.SectorSize - first
 		if place < 0 || place/64 >= int64(len(c.starts)) {
@@ -107,7 +93,7 @@ func (c *checker) window(ctx context.Context, first int64) error {
 		}
 		word, bit := &c.starts[place/64], uint64(1)<<(place%64)
 		if *word&bit != 0 {
-			c.problem(fault(disk.ErrCorrupt, "check table", c.img.file.Name(), c.img.head.table+4*i, "block %d is at %#x, where another block is", i, at))
+			c.found.Problem(fault(disk.ErrCorrupt, "check table", c.img.file.Name(), c.img.head.table+4*i, "block %d is at %#x, where another block is", i, at))
 		}
 		*word |= bit
 	}
@@ -122,7 +108,7 @@ func (c *checker) overlaps(first int64) {
 		for ; word != 0; word &= word - 1 {
 			at := first + int64(i)*64 + int64(bits.TrailingZeros64(word))
 			if c.last >= 0 && at-c.last < length && !c.isShort(c.last, at) {
-				c.problem(fault(disk.ErrCorrupt, "check table", c.img.file.Name(), at*disk.SectorSize,
+				c.found.Problem(fault(disk.ErrCorrupt, "check table", c.img.file.Name(), at*disk.SectorSize,
 					"a block begins %d sectors after another, which has %d", at-c.last, length))
 			}
 			c.last = at

@@ -15,7 +15,4 @@ const (
 	tableCache = 4 << 20
 	// maxSteps is how many blocks one Extent looks at. A differencing disk reads a bitmap for each.
 	maxSteps = 1 << 14
-
-	// maxProblems is the number of problems that a check describes; the rest is counted.
-	maxProblems = 100
 )

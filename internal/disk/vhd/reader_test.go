@@ -76,7 +76,7 @@ func TestShapes(t *testing.T) {
 				t.Errorf("notes %q, want %q", notes, s.note)
 			}
 			found, err := img.Check(t.Context())
-			if err != nil || found.Blocks != int64(len(s.blocks)) {
+			if err != nil || found.Stored != int64(len(s.blocks)) {
 				t.Errorf("check found %+v, %v", found, err)
 			}
 			if (len(found.Problems) > 0) != (s.note != "") {

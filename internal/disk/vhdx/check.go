@@ -7,21 +7,11 @@ import (
 	"hyper2kvm/internal/disk"
 )
 
-// Findings is what a check of the structure found.
-type Findings struct {
-	Blocks   int64   // payload blocks of the disk
-	Stored   int64   // of them in this layer
-	Bitmaps  int64   // sector bitmap blocks
-	Problems []error // the first hundred, each a disk.Error
-	More     int64   // how many further problems there were
-}
-
 // Check reads the whole BAT of this layer and reports places outside the file, in other parts of it or used twice, and a damaged
-// copy of the header or the region table. Memory is a bit for every MiB of the file. Data is not read. The error is only for
-// what ended the check.
-func (img *Image) Check(ctx context.Context) (Findings, error) {
+// copy of the header or the region table. Memory is a bit for every MiB of the file.
+func (img *Image) Check(ctx context.Context) (disk.Findings, error) {
 	c := checker{img: img, used: make([]uint64, (img.src.size/mib+64)/64)}
-	c.found.Blocks = img.layout.blocks
+	c.found.Units = img.layout.blocks
 	if err := c.copies(); err != nil {
 		return c.found, err
 	}
@@ -32,7 +22,7 @@ func (img *Image) Check(ctx context.Context) (Findings, error) {
 		b, err := img.payload(n)
 		switch {
 		case err != nil:
-			c.problem(err)
+			c.found.Problem(err)
 		case b.host != 0:
 			c.found.Stored++
 			c.use(b.host, img.meta.blockSize, img.layout.payloadEntry(n))
@@ -46,17 +36,16 @@ func (img *Image) Check(ctx context.Context) (Findings, error) {
 		e, _, err := img.batEntry(i)
 		switch {
 		case err != nil:
-			c.problem(err)
+			c.found.Problem(err)
 			continue
 		case blockState(e&batStateMask) == blockNotPresent:
 			continue
 		}
 		host, err := img.bitmap(n)
 		if err != nil {
-			c.problem(err)
+			c.found.Problem(err)
 			continue
 		}
-		c.found.Bitmaps++
 		c.use(host, bitmapBytes, i)
 	}
 	return c.found, context.Cause(ctx)
@@ -64,16 +53,8 @@ func (img *Image) Check(ctx context.Context) (Findings, error) {
 
 type checker struct {
 	img   *Image
-	found Findings
+	found disk.Findings
 	used  []uint64 // a bit for every MiB of the file
-}
-
-func (c *checker) problem(err error) {
-	if len(c.found.Problems) < maxProblems {
-		c.found.Problems = append(c.found.Problems, err)
-	} else {
-		c.found.More++
-	}
 }
 
 // copies checks both copies of what there are two of.
@@ -86,7 +67,7 @@ func (c *checker) copies() error {
 			return err
 		}
 		if _, why := parseHeader(b[:headerBytes]); why != "" {
-			c.problem(fault(disk.ErrCorrupt, op, src.name(), at, "header: %s", why))
+			c.found.Problem(fault(disk.ErrCorrupt, op, src.name(), at, "header: %s", why))
 		}
 	}
 	for _, at := range []int64{regionTableOffset1, regionTableOffset2} {
@@ -94,7 +75,7 @@ func (c *checker) copies() error {
 			return err
 		}
 		if _, why := parseRegionTable(b); why != "" {
-			c.problem(fault(disk.ErrCorrupt, op, src.name(), at, "region table: %s", why))
+			c.found.Problem(fault(disk.ErrCorrupt, op, src.name(), at, "region table: %s", why))
 		}
 	}
 	return nil
@@ -108,7 +89,7 @@ func (c *checker) use(host, n, i int64) {
 		mask := (^uint64(0) >> (64 - width)) << (m % 64)
 		word := &c.used[m/64]
 		if twice := *word & mask; twice != 0 {
-			c.problem(fault(disk.ErrCorrupt, "check BAT", c.img.src.name(), c.img.regions.bat.off+i*batEntryBytes,
+			c.found.Problem(fault(disk.ErrCorrupt, "check BAT", c.img.src.name(), c.img.regions.bat.off+i*batEntryBytes,
 				"the block at %#x overlaps another at %#x", host, (m-m%64+int64(bits.TrailingZeros64(twice)))*mib))
 			return
 		}

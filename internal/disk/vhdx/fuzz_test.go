@@ -87,7 +87,7 @@ func FuzzOpen(f *testing.F) {
 			t.Fatalf("size %d", img.Size())
 		}
 		if img.layout.blocks < 1<<20 {
-			if found, err := img.Check(t.Context()); err != nil && !isKind(err) || found.Stored > found.Blocks {
+			if found, err := img.Check(t.Context()); err != nil && !isKind(err) || found.Stored > found.Units {
 				t.Fatalf("check: %+v, error %v", found, err)
 			}
 		}

@@ -232,7 +232,7 @@ func TestCheckCounts(t *testing.T) {
 		f.put(specBATAt+8*i, le64(4))
 	}
 	found, err := mustOpen(t, f, nil).Check(t.Context())
-	if err != nil || len(found.Problems) != maxProblems || found.More != 200 {
+	if err != nil || len(found.Problems) != disk.MaxProblems || found.More != 200 {
 		t.Errorf("%d problems and %d more, %v", len(found.Problems), found.More, err)
 	}
 }

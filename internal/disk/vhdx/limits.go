@@ -59,7 +59,4 @@ const (
 	goodBATBytes = 4 << 20
 	// maxChosenBlock is the largest block that Writer takes by itself: Hyper-V's default.
 	maxChosenBlock = 32 * mib
-
-	// maxProblems is how many findings Check describes; the rest is counted.
-	maxProblems = 100
 )

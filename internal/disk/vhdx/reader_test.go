@@ -87,7 +87,7 @@ func TestStates(t *testing.T) {
 		t.Errorf("described as %+v", info)
 	}
 	found, err := img.Check(t.Context())
-	if err != nil || len(found.Problems) > 0 || found.Blocks != 8 || found.Stored != 3 || found.Bitmaps != 0 {
+	if err != nil || len(found.Problems) > 0 || found.Units != 8 || found.Stored != 3 {
 		t.Errorf("check: %+v, %v", found, err)
 	}
 }
@@ -188,7 +188,7 @@ func TestNoDisk(t *testing.T) {
 	if img.Size() != 0 || len(readAll(t, img)) != 0 {
 		t.Errorf("size is %d", img.Size())
 	}
-	if found, err := img.Check(t.Context()); err != nil || found.Blocks != 0 {
+	if found, err := img.Check(t.Context()); err != nil || found.Units != 0 {
 		t.Errorf("check: %+v, %v", found, err)
 	}
 }

@@ -8,21 +8,13 @@ import (
 	"hyper2kvm/internal/disk"
 )
 
-// Findings is what a check of the structure found.
-type Findings struct {
-	Tables   int64   // grain tables that exist
-	Grains   int64   // grains that are stored
-	Problems []error // the first hundred, each a disk.Error
-	More     int64   // how many further problems there were
-}
-
 // checkWindow is how much of a file is watched at a time for grains on top of each other: one bit for every sector, 32 MiB of
 // them. A file that is larger has its tables read once for every such part.
 const checkWindow = 32 << 20 * 8
 
 // Check reads all grain tables of this layer and reports places outside the file or inside metadata, grains that lie on
-// top of each other, and redundant tables that differ. It does not read grains. The error is only for what ended the check.
-func (img *Image) Check(ctx context.Context) (Findings, error) {
+// top of each other, and redundant tables that differ. Flat extents have nothing to check.
+func (img *Image) Check(ctx context.Context) (disk.Findings, error) {
 	var c checker
 	for _, s := range img.spans {
 		x, ok := s.content.(*sparse)
@@ -37,25 +29,18 @@ func (img *Image) Check(ctx context.Context) (Findings, error) {
 }
 
 type checker struct {
-	found  Findings
+	found  disk.Findings
 	starts []uint64 // a bit for every sector of the window at which a grain begins
 	last   int64    // sector at which the grain before the next one begins
-}
-
-func (c *checker) problem(err error) {
-	if len(c.found.Problems) < maxProblems {
-		c.found.Problems = append(c.found.Problems, err)
-	} else {
-		c.found.More++
-	}
 }
 
 func (c *checker) extent(ctx context.Context, s *sparse) error {
 	sectors := (s.file.Size() + disk.SectorSize - 1) / disk.SectorSize
 	c.starts = make([]uint64, (min(sectors, checkWindow)+63)/64)
 	c.last = -s.head.grain
+	c.found.Units += s.head.grains()
 	if s.damage != nil {
-		c.problem(s.damage)
+		c.found.Problem(s.damage)
 	}
 	for first := int64(0); first < sectors; first += checkWindow {
 		clear(c.starts)
@@ -87,7 +72,7 @@ func (c *checker) window(ctx context.Context, s *sparse, first int64) error {
 			}
 			word, bit := &c.starts[place/64], uint64(1)<<(place%64)
 			if *word&bit != 0 {
-				c.problem(fault(disk.ErrCorrupt, "check grain tables", s.file.Name(), s.format.place(at)+s.format.width()*int64(j),
+				c.found.Problem(fault(disk.ErrCorrupt, "check grain tables", s.file.Name(), s.format.place(at)+s.format.width()*int64(j),
 					"grain %d is at sector %d, where another grain is", int64(i)*s.head.entries+int64(j), e))
 			}
 			*word |= bit
@@ -104,8 +89,7 @@ func (c *checker) window(ctx context.Context, s *sparse, first int64) error {
 func (c *checker) table(s *sparse, i int64, at uint32, judge bool) ([]int64, error) {
 	if t, ok := s.rebuilt[i]; ok {
 		if judge {
-			c.found.Tables++
-			c.found.Grains += int64(len(t)) - absentEntries(t)
+			c.stored(s, int64(len(t))-absentEntries(t))
 		}
 		return t, nil
 	}
@@ -116,23 +100,28 @@ func (c *checker) table(s *sparse, i int64, at uint32, judge bool) ([]int64, err
 	t := make([]int64, s.head.tableLen(i))
 	for j := range t {
 		if t[j], err = s.entry(b, i, at, int64(j)); err != nil && judge {
-			c.problem(err)
+			c.found.Problem(err)
 		}
 		if judge && (t[j] > 0 || err != nil) {
-			c.found.Grains++
+			c.stored(s, 1)
 		}
 	}
-	if judge {
-		c.found.Tables++
-		if s.head.redundant != 0 && !s.onRedundant {
-			other, err := s.redundantTable(i)
-			if err != nil || !slices.Equal(other, t) {
-				c.problem(&disk.Error{Format: formatName, Op: "compare redundant grain table", File: s.file.Name(), Off: s.format.place(at),
-					Kind: disk.ErrCorrupt, Detail: "it differs or cannot be read", Err: err})
-			}
+	if judge && s.head.redundant != 0 && !s.onRedundant {
+		other, err := s.redundantTable(i)
+		if err != nil || !slices.Equal(other, t) {
+			c.found.Problem(&disk.Error{Format: formatName, Op: "compare redundant grain table", File: s.file.Name(), Off: s.format.place(at),
+				Kind: disk.ErrCorrupt, Detail: "it differs or cannot be read", Err: err})
 		}
 	}
 	return t, nil
+}
+
+// stored counts grains that are in the file.
+func (c *checker) stored(s *sparse, grains int64) {
+	c.found.Stored += grains
+	if s.head.compressed() {
+		c.found.Compressed += grains
+	}
 }
 
 func absentEntries(t []int64) int64 {
@@ -151,7 +140,7 @@ func (c *checker) overlaps(s *sparse, first int64) {
 		for ; word != 0; word &= word - 1 {
 			at := first + int64(i)*64 + int64(bits.TrailingZeros64(word))
 			if at-c.last < s.head.grain {
-				c.problem(fault(disk.ErrCorrupt, "check grain tables", s.file.Name(), at*disk.SectorSize,
+				c.found.Problem(fault(disk.ErrCorrupt, "check grain tables", s.file.Name(), at*disk.SectorSize,
 					"a grain begins %d sectors after another, which has %d", at-c.last, s.head.grain))
 			}
 			c.last = at

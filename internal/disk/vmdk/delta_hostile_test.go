@@ -173,7 +173,7 @@ func TestCheckDeltas(t *testing.T) {
 				t.Fatal(err)
 			}
 			found, err := img.Check(t.Context())
-			if err != nil || found.Tables != 1 || !containsAll(fmt.Sprint(found.Problems), c.words) || (len(found.Problems) == 0) != (c.words == "") {
+			if err != nil || found.Units != 1024 || !containsAll(fmt.Sprint(found.Problems), c.words) || (len(found.Problems) == 0) != (c.words == "") {
 				t.Errorf("found %+v, %v, want %q", found, err, c.words)
 			}
 		})

@@ -223,7 +223,7 @@ func TestDeltas(t *testing.T) {
 					checkDeltaKind(t, r, img, d, kind.grain, off, int64(len(base)))
 				}
 				found, err := img.Check(t.Context())
-				if err != nil || len(found.Problems) > 0 || found.Grains != int64(len(d.grains)) {
+				if err != nil || len(found.Problems) > 0 || found.Stored != int64(len(d.grains)) {
 					r.Fatalf("check found %+v, %v", found, err)
 				}
 			})

@@ -34,6 +34,4 @@ const (
 	footerSearch = 1 << 20
 	// probeSize is how much of a file's head is looked at to recognise a descriptor.
 	probeSize = 64 << 10
-	// maxProblems is the number of problems that a check describes; the rest is counted.
-	maxProblems = 100
 )

@@ -100,7 +100,7 @@ func TestDamagedEnd(t *testing.T) {
 				t.Errorf("notes %q", notes)
 			}
 			found, err := img.Check(t.Context())
-			if err != nil || len(found.Problems) != 1 || found.Grains != 5 || found.Tables != 3 {
+			if err != nil || len(found.Problems) != 1 || found.Stored != 5 || found.Compressed != 5 {
 				t.Errorf("check found %+v, %v", found, err)
 			}
 			if c.kept == 0 {
