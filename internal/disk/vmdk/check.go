@@ -12,6 +12,8 @@ import (
 // them. A file that is larger has its tables read once for every such part.
 const checkWindow = 32 << 20 * 8
 
+var _ disk.Checker = (*Image)(nil)
+
 // Check reads all grain tables of this layer and reports places outside the file or inside metadata, grains that lie on
 // top of each other, and redundant tables that differ. Flat extents have nothing to check.
 func (img *Image) Check(ctx context.Context) (disk.Findings, error) {
@@ -42,6 +44,9 @@ func (c *checker) extent(ctx context.Context, s *sparse) error {
 	if s.damage != nil {
 		c.found.Problem(s.damage)
 	}
+	if !c.tablesUnique(s) {
+		return nil // walking a table that is shared many times could take for ever
+	}
 	for first := int64(0); first < sectors; first += checkWindow {
 		clear(c.starts)
 		if err := c.window(ctx, s, first); err != nil {
@@ -49,6 +54,20 @@ func (c *checker) extent(ctx context.Context, s *sparse) error {
 		}
 	}
 	return nil
+}
+
+// tablesUnique reports tables that stand for more than one part of the disk.
+func (c *checker) tablesUnique(s *sparse) bool {
+	at := slices.DeleteFunc(slices.Clone(s.directory), func(e uint32) bool { return e == 0 })
+	slices.Sort(at)
+	unique := true
+	for i := 1; i < len(at); i++ {
+		if at[i] == at[i-1] && (i == 1 || at[i] != at[i-2]) {
+			c.found.Problem(fault(disk.ErrCorrupt, "check grain directory", s.file.Name(), s.format.place(at[i]), "two entries name this grain table"))
+			unique = false
+		}
+	}
+	return unique
 }
 
 // window looks at the grains that begin in one part of the file; with the first part everything is checked that

@@ -256,6 +256,7 @@ func TestCheck(t *testing.T) {
 		{"overlap", func(x *sparseImage) { x.setEntry(3, 130) }, []string{"begins 2 sectors after", "begins 126 sectors after"}},
 		{"out of range", func(x *sparseImage) { x.setEntry(3, 0xfffffff) }, []string{"grain 3 ends"}},
 		{"in the metadata", func(x *sparseImage) { x.setEntry(3, 5) }, []string{"inside the descriptor"}},
+		{"one table twice", func(x *sparseImage) { x.put64(12, 128*1024); x.put32(x.gd+4, 27) }, []string{"two entries name this grain table"}},
 		{"copies differ", func(x *sparseImage) { x.put32(x.rtable+12, 128) }, []string{"compare redundant grain table"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
