@@ -12,7 +12,12 @@ const (
 	seqLiterals = 32
 )
 
-// limits on code lengths that the encoder keeps to: four literals, or a match, fit in the bit buffer beside seven bits left over.
+// sequence returns the sequence of so many literals and a match.
+func sequence(literals, length, dist int) uint64 {
+	return uint64(length-minMatch) | uint64(distSymbol(uint32(dist)))<<seqSymbol | uint64(uint16(dist))<<seqDistance | uint64(literals)<<seqLiterals
+}
+
+// Limits on code lengths that the encoder keeps to: four literals, or a match, fit in the bit buffer beside seven bits left over.
 const (
 	litLenLimit = 14
 	distLimit   = 15

@@ -7,16 +7,22 @@ import (
 
 const (
 	bucketBits = 12
-	minFound   = 4
-	hashFactor = 0x9e3779b1
+	minFound   = 4          // bytes that are hashed, and the shortest match that is found
+	hashFactor = 0x9e3779b1 // odd: different bytes have different products
+
+	// Where nothing is found, not every position is looked at: one more is left out after each 1<<stepShift bytes, up to maxStep, so that
+	// what cannot be compressed passes quickly and what can be is soon found again.
+	stepShift = 7
+	maxStep   = 8
+
+	// Of a match longer than this only the positions at its beginning and end are entered: the ones between have mostly the same bytes.
+	longMatch = 32
 )
 
 // finder looks for matches. Each bucket holds the last two positions of what has its hash, the last one lowest, modulo 65536.
 type finder struct {
 	buckets [1 << bucketBits]uint64
 }
-
-func (f *finder) reset() { clear(f.buckets[:]) }
 
 func load32(p *[pieceSize + pieceSlack]byte, i uint16) uint32 {
 	return binary.LittleEndian.Uint32(p[int(i) : int(i)+4])
@@ -75,7 +81,7 @@ func (f *finder) search(e *Encoder, from, end int) []uint64 {
 		here := load64(p, uint16(cur))
 		b := f.enter(uint32(here), uint16(cur))
 		if min(uint32(b), uint32(b>>32)) >= 1<<16 {
-			cur += 1 + (cur-lit)>>7
+			cur += min(1+(cur-lit)>>stepShift, maxStep)
 			continue
 		}
 		best := larger(candidate(p, here, uint32(cur-1), uint32(b), mask), candidate(p, here, uint32(cur-1), uint32(b>>32), mask))
@@ -98,18 +104,30 @@ func (f *finder) search(e *Encoder, from, end int) []uint64 {
 		}
 		length := int(best >> 16)
 		d := int(uint16(^best)) + 1
+		if d > cur { // cannot be: every position in a bucket is before cur
+			cur++
+			continue
+		}
 		if length == 7 {
 			length = extend(p, cur, d, 7, maxMatch)
 		}
 		length = min(length, end-cur)
-		e.seqs[n] = uint64(length-minMatch) | uint64(distSymbol(uint32(d)))<<seqSymbol | uint64(d)<<seqDistance | uint64(cur-lit)<<seqLiterals
+		e.seqs[n] = sequence(cur-lit, length, d)
 		n++
 		lit = cur + length
-		for k := cur + 2; k < min(lit, limit); k++ {
+		k := cur + 2
+		if length > longMatch {
+			for range longMatch / 2 {
+				f.enter(load32(p, uint16(k)), uint16(k))
+				k++
+			}
+			k = lit - longMatch/2
+		}
+		for ; k < min(lit, limit); k++ {
 			f.enter(load32(p, uint16(k)), uint16(k))
 		}
 		cur = lit
 	}
-	e.seqs[n] = uint64(end-lit) << seqLiterals // always there, even if empty
+	e.seqs[n] = sequence(end-lit, minMatch, 1) // always there, even if empty
 	return e.seqs[:n+1]
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // maxParts is into how many parts the sequences of a piece are cut, each of which may become a block.
-const maxParts = 4
+const maxParts = 16
 
 // headerBits and symbolBits are about what the header of a dynamic block takes, and what each symbol in use adds: the mean over
 // programs and texts.
@@ -71,7 +71,7 @@ func (h *histogram) cost() float32 {
 // split cuts the sequences, whose content begins at from in the piece, into the parts that shall become blocks: at first of equal
 // numbers of sequences; then neighbours are joined as long as that saves bits, those first with whom it saves most.
 func (e *Encoder) split(seqs []uint64, from int) []*part {
-	n := min(maxParts, 1+len(seqs)/minPart)
+	n := min(e.maxParts, 1+len(seqs)/minPart)
 	parts := e.order[:n]
 	for i := range parts {
 		q := &e.parts[i]

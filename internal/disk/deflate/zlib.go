@@ -2,7 +2,6 @@ package deflate
 
 import (
 	"encoding/binary"
-	"hash/adler32"
 )
 
 // Framing of RFC 1950: two bytes before the stream, the Adler-32 sum of the content behind it.
@@ -30,7 +29,7 @@ func (d *Decoder) InflateZlib(dst, src []byte) (n, used int, err error) {
 	if len(src)-used < zlibTrailer {
 		return n, 0, ErrTruncated
 	}
-	if binary.BigEndian.Uint32(src[used:]) != adler32.Checksum(dst[:n]) {
+	if binary.BigEndian.Uint32(src[used:]) != adler(dst[:n]) {
 		return n, 0, ErrChecksum
 	}
 	return n, used + zlibTrailer, nil
@@ -46,5 +45,5 @@ func (e *Encoder) EncodeZlib(dst, src []byte) []byte {
 	head += 31 - head%31
 	dst = binary.BigEndian.AppendUint16(dst, head)
 	dst = e.Encode(dst, src)
-	return binary.BigEndian.AppendUint32(dst, adler32.Checksum(src))
+	return binary.BigEndian.AppendUint32(dst, adler(src))
 }
