@@ -10,7 +10,7 @@ FUZZTIME ?= 10s
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit fuzz race bench lint cover install clean
+.PHONY: help build demo test unit fuzz race bench bench-convert lint cover install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +37,11 @@ race: ## run the tests under the race detector (needs a C compiler)
 
 bench: build ## measure latency, listing and conversion against qemu-img, as ratios in one run
 	@scripts/test-deps
-	go test ./bench -run '^$$' -bench . -benchtime 1x -timeout 60m
+	go test ./bench -run '^$$' -bench 'RawTo|Sparse|List|Drop' -benchtime 1x -timeout 60m
+
+bench-convert: build ## convert between all formats against qemu-img, tuned and not (about half an hour)
+	@scripts/test-deps
+	go test ./bench -run "^$$" -bench Matrix -benchtime 1x -timeout 180m
 
 lint: ## run the linters (installs the pinned golangci-lint where it is missing)
 	scripts/lint $(LINT)
