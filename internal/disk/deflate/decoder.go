@@ -18,7 +18,7 @@ type reader struct {
 	in   []byte
 	at   int
 	bits uint64
-	n    uint // in bits; below zero, past the end, as a large number never occurs: past counts instead
+	n    uint // in bits
 	past uint // bytes beyond the end that were taken as zeroes
 }
 
@@ -52,9 +52,9 @@ func (r *reader) take(n uint) uint32 {
 // overrun tells whether bits were taken that the input does not have.
 func (r *reader) overrun() bool { return r.n>>3 < r.past }
 
-// fail returns the error for what makes no sense at the place where r is.
+// fail returns the error for bits that were taken and make no sense: those that the input has are not to blame for those it lacks.
 func (r *reader) fail() error {
-	if r.past > 0 {
+	if r.overrun() {
 		return ErrTruncated
 	}
 	return ErrCorrupt
@@ -158,10 +158,10 @@ func (d *Decoder) dynamicTables(r *reader) error {
 			r.fill()
 		}
 		e := d.pre[r.bits&(1<<prePrimary-1)]
+		r.take(uint(e & 63))
 		if e&entryException != 0 {
 			return r.fail()
 		}
-		r.take(uint(e & 63))
 		s := e >> entryValue
 		if s < 16 {
 			d.lengths[i] = uint8(s)
@@ -242,6 +242,7 @@ func (d *Decoder) slow(dst []byte, n int, r *reader) (int, bool, error) {
 			}
 			return n, true, nil
 		case e&entryException != 0:
+			r.take(uint(e & 63))
 			return n, false, r.fail()
 		}
 		code := uint(e >> entryCodeBits & 15)
@@ -258,6 +259,7 @@ func (d *Decoder) slow(dst []byte, n int, r *reader) (int, bool, error) {
 			e = d.dist[e>>entryValue+uint32(r.bits)&(1<<(e>>entryCodeBits&15)-1)]
 		}
 		if e&entryException != 0 {
+			r.take(uint(e & 63))
 			return n, false, r.fail()
 		}
 		code = uint(e >> entryCodeBits & 15)

@@ -104,7 +104,7 @@ func (tb *tableBuilder) build(table []uint32, primary int, lengths []uint8, mean
 	size := 1 << primary
 	if left != 0 {
 		for i := range table[:size] {
-			table[i] = entryException
+			table[i] = entryException + 1<<entryCodeBits + 1 // one bit shows that there is no such code
 		}
 		if longest == 1 {
 			s := tb.sorted[0]

@@ -15,35 +15,35 @@ import (
 // everyOption are the options that tests go through.
 var everyOption = []Options{{}, {Window: minWindow}, {Window: maxWindow}, {Level: Small}, {Level: Small, Window: maxWindow}}
 
-func newTestEncoder(t testing.TB, o Options) *Encoder {
-	t.Helper()
+func newTestEncoder(tb testing.TB, o Options) *Encoder {
+	tb.Helper()
 	e, err := NewEncoder(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return e
 }
 
 // checkEncode encodes src, has three decoders restore it, and looks at each distance.
-func checkEncode(t testing.TB, e *Encoder, src []byte) []byte {
-	t.Helper()
+func checkEncode(tb testing.TB, e *Encoder, src []byte) []byte {
+	tb.Helper()
 	out := e.Encode(nil, src)
 	back, err := io.ReadAll(flate.NewReader(bytes.NewReader(out)))
 	if err != nil || !bytes.Equal(back, src) {
-		t.Fatalf("compress/flate restores %d bytes of %d: %v", len(back), len(src), err)
+		tb.Fatalf("compress/flate restores %d bytes of %d: %v", len(back), len(src), err)
 	}
 	back, err = io.ReadAll(kflate.NewReader(bytes.NewReader(out)))
 	if err != nil || !bytes.Equal(back, src) {
-		t.Fatalf("klauspost restores %d bytes of %d: %v", len(back), len(src), err)
+		tb.Fatalf("klauspost restores %d bytes of %d: %v", len(back), len(src), err)
 	}
 	dst := make([]byte, len(src))
 	var d Decoder
 	n, used, err := d.Inflate(dst, out)
 	if err != nil || n != len(src) || used != len(out) || !bytes.Equal(dst, src) {
-		t.Fatalf("Inflate: %d bytes of %d, %d of %d used: %v", n, len(src), used, len(out), err)
+		tb.Fatalf("Inflate: %d bytes of %d, %d of %d used: %v", n, len(src), used, len(out), err)
 	}
-	if far := parse(t, out).farthest; far > int(e.window) {
-		t.Fatalf("a match lies %d bytes back, the window has %d", far, e.window)
+	if far := parse(tb, out).farthest; far > int(e.window) {
+		tb.Fatalf("a match lies %d bytes back, the window has %d", far, e.window)
 	}
 	return out
 }

@@ -18,13 +18,35 @@ func stdInflate(src []byte, limit int) (out []byte, used int, err error) {
 
 func FuzzInflate(f *testing.F) {
 	f.Add([]byte{3, 0}, uint16(10))
-	var b bytes.Buffer
-	w, _ := flate.NewWriter(&b, 9)
-	w.Write(bytes.Repeat([]byte("deflate streams, "), 300))
-	w.Close()
-	f.Add(b.Bytes(), uint16(8000))
+	for _, c := range foreign(f) {
+		if len(c[1]) < 3000 {
+			f.Add(c[1], uint16(min(len(c[0]), 1<<16-1)))
+		}
+	}
 	f.Fuzz(func(t *testing.T, src []byte, room uint16) {
 		checkInflate(t, src, int(room))
+	})
+}
+
+// FuzzEncode checks that any content comes back, within the limit and the window, and whatever a stream becomes when it is damaged.
+func FuzzEncode(f *testing.F) {
+	for _, src := range samples() {
+		src = src[:min(len(src), 2000)]
+		f.Add(src, uint8(0), uint16(len(src)/2), uint32(99))
+	}
+	encoders := make([]*Encoder, len(everyOption))
+	for i, o := range everyOption {
+		encoders[i] = newTestEncoder(f, o)
+	}
+	f.Fuzz(func(t *testing.T, src []byte, option uint8, limit uint16, damage uint32) {
+		e := encoders[int(option)%len(encoders)]
+		out := checkEncode(t, e, src)
+		if again, ok := e.EncodeLimit(nil, src, int(limit)); ok != (len(out) <= int(limit)) || ok && !bytes.Equal(again, out) {
+			t.Fatalf("limit %d: %t, %d bytes; without a limit %d", limit, ok, len(again), len(out))
+		}
+		bit := int(damage) % (8 * len(out))
+		out[bit/8] ^= 1 << (bit % 8)
+		checkInflate(t, out, len(src))
 	})
 }
 

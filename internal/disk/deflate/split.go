@@ -79,7 +79,7 @@ func (e *Encoder) split(seqs []uint64, from int) []*part {
 		q.firstSeq, q.endSeq = len(seqs)*i/n, len(seqs)*(i+1)/n
 		q.from = from
 		q.end = q.count(&e.counter, seqs[q.firstSeq:q.endSeq], &e.piece, from, i == n-1)
-		q.histogram.litLen[endOfBlock] = 1
+		q.litLen[endOfBlock] = 1
 		q.cost = q.histogram.cost()
 		from = q.end
 	}
