@@ -43,7 +43,8 @@ func imageFiles(ctx context.Context, path string) ([]string, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return formats.References(ctx, f, disk.DirOpener(filepath.Dir(path)))
+	dir := filepath.Dir(path)
+	return formats.References(ctx, f, disk.DirOpener(dir), disk.DirSiblings(dir))
 }
 
 // ovfFiles lists the files of an OVF package that came unpacked, with its checksums and its signature where they are there.

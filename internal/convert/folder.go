@@ -87,7 +87,7 @@ func (g *gatherer) candidate(name string) candidate {
 		c.err = err
 		return c
 	}
-	c.img, c.fact, c.err = openImage(g.ctx, f, name, g.req.Job.Source.Type, at.open)
+	c.img, c.fact, c.err = openImage(g.ctx, f, name, g.req.Job.Source.Type, at)
 	c.used = at.used
 	return c
 }

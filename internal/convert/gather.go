@@ -179,7 +179,7 @@ func (g *gatherer) lone(f disk.File, d manifest.SourceDisk) error {
 		return err
 	}
 	stated := cmp.Or(d.Format, g.req.Job.Source.Type)
-	img, facts, err := openImage(g.ctx, f, d.Path, stated, at.open)
+	img, facts, err := openImage(g.ctx, f, d.Path, stated, at)
 	if err != nil {
 		return err
 	}
@@ -209,11 +209,11 @@ func (g *gatherer) addSource(index int, img disk.Image, facts DiskFacts) {
 	g.opened.Sources = append(g.opened.Sources, Source{Name: facts.Name, Disk: index, Image: img, Info: formats.Describe(img), Facts: facts})
 }
 
-// described adds the disks of a machine that a description lists, in the machine's order. Each is opened through open.
-func (g *gatherer) describedDisks(m machine.Machine, open disk.Opener) error {
+// describedDisks adds the disks of a machine that a description lists, in the machine's order. They stand where it does.
+func (g *gatherer) describedDisks(m machine.Machine, at place) error {
 	g.opened.Machine, g.opened.described = &m, true
 	for i, d := range m.Disks {
-		img, facts, err := g.describedDisk(d, open)
+		img, facts, err := g.describedDisk(d, at)
 		if err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ func (g *gatherer) describedDisks(m machine.Machine, open disk.Opener) error {
 	return nil
 }
 
-func (g *gatherer) describedDisk(d machine.Disk, open disk.Opener) (disk.Image, DiskFacts, error) {
+func (g *gatherer) describedDisk(d machine.Disk, at place) (disk.Image, DiskFacts, error) {
 	switch {
 	case d.Blank() && (d.Capacity <= 0 || d.Capacity > disk.MaxSize):
 		return nil, DiskFacts{}, fmt.Errorf("%w: blank disk %s has a capacity of %d bytes; needed are 1 to %d",
@@ -243,7 +243,7 @@ func (g *gatherer) describedDisk(d machine.Disk, open disk.Opener) (disk.Image, 
 		return nil, DiskFacts{}, refused("disk %s is stored as the difference to another disk of the package, which this version does not read", d.File,
 			"export the VM again without snapshots")
 	}
-	f, err := open(d.File)
+	f, err := at.open(d.File)
 	if err != nil {
 		if errors.Is(err, disk.ErrMissing) {
 			err = coded(manifest.CodeSourceMissing, "", err)
@@ -257,7 +257,7 @@ func (g *gatherer) describedDisk(d machine.Disk, open disk.Opener) (disk.Image, 
 	if d.FileBytes != 0 && f.Size() != d.FileBytes {
 		g.warn(manifest.CodeSourceMismatch, "the description says that the file %s has %d bytes, it has %d", d.File, d.FileBytes, f.Size())
 	}
-	return openImage(g.ctx, f, d.File, "", open)
+	return openImage(g.ctx, f, d.File, "", at)
 }
 
 func refused(format, name, hint string) error {

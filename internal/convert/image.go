@@ -14,13 +14,13 @@ import (
 )
 
 // openImage opens the image in f with its chain and measures it. It takes over f, also when it fails. The stated format is
-// held against the content; "" takes what the content is.
-func openImage(ctx context.Context, f disk.File, name, stated string, open disk.Opener) (disk.Image, DiskFacts, error) {
+// held against the content; "" takes what the content is. Extents and parents are looked for at the image's place.
+func openImage(ctx context.Context, f disk.File, name, stated string, at place) (disk.Image, DiskFacts, error) {
 	fileBytes := f.Size()
 	format, err := chooseFormat(f, name, stated)
 	var img disk.Image
 	if err == nil {
-		img, err = formats.Open(ctx, f, formats.OpenOptions{Format: format, Open: open})
+		img, err = formats.Open(ctx, f, formats.OpenOptions{Format: format, Open: at.open, Siblings: at.siblings})
 	}
 	if err != nil {
 		f.Close()

@@ -43,7 +43,7 @@ func (g *gatherer) ova(f disk.File) error {
 			return archive.VerifyChecksums(ctx, func(done int64) { progress(done, n) })
 		}})
 	}
-	return g.system(pkg, memberOpener(archive, f, path.Dir(name)))
+	return g.system(pkg, place{open: memberOpener(archive, f, path.Dir(name))})
 }
 
 // memberOpener opens the members of an archive, by their names as seen from the descriptor's directory in it.
@@ -78,7 +78,7 @@ func (g *gatherer) ovf(f disk.File, name string) error {
 	if err := g.packageChecksums(path.Base(name), at); err != nil {
 		return err
 	}
-	return g.system(pkg, at.open)
+	return g.system(pkg, at)
 }
 
 // packageChecksums queues the digests of the .mf beside an OVF descriptor, if there is one.
@@ -112,12 +112,12 @@ func (g *gatherer) packageChecksums(descriptor string, at place) error {
 }
 
 // system picks the one virtual system that the job means: the only one, or the one that has the job's name.
-func (g *gatherer) system(pkg *ovf.Package, open disk.Opener) error {
+func (g *gatherer) system(pkg *ovf.Package, at place) error {
 	for _, w := range pkg.Warnings {
 		g.warn(manifest.CodeMachineAssumed, "%s", w)
 	}
 	if len(pkg.Systems) == 1 {
-		return g.describedDisks(pkg.Systems[0], open)
+		return g.describedDisks(pkg.Systems[0], at)
 	}
 	var names []string
 	var found []machine.Machine
@@ -128,7 +128,7 @@ func (g *gatherer) system(pkg *ovf.Package, open disk.Opener) error {
 		}
 	}
 	if len(found) == 1 {
-		return g.describedDisks(found[0], open)
+		return g.describedDisks(found[0], at)
 	}
 	return coded(manifest.CodeMachineSeveral, "write a manifest for each that names the package as its source and the system as its name",
 		fmt.Errorf("the package holds %d systems (%s), and the name of the job, %s, picks none of them", len(pkg.Systems), strings.Join(names, ", "), machine.Quote(g.req.Job.Name)))
@@ -144,7 +144,7 @@ func (g *gatherer) vmx(f disk.File, name string) error {
 	if err != nil {
 		return err
 	}
-	return g.describedDisks(*m, at.open)
+	return g.describedDisks(*m, at)
 }
 
 // parseVMX reads a VMX file whole, within its limit.

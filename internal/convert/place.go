@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"strings"
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/manifest"
@@ -14,12 +13,13 @@ import (
 // place is where a source stands and what it may name there: the job's own files, the directory of an absolute source, or an
 // archive. Its Opener is the only way from an image or a description to another file.
 type place struct {
-	open disk.Opener
-	used map[string]bool // host paths that were opened through it
+	open     disk.Opener
+	siblings disk.Siblings   // what a parent that has no name is looked for in
+	used     map[string]bool // host paths that were opened through it
 }
 
-// beside returns the place of a source that the job names: what stands in the same directory of the job's files, or in the
-// host directory of an absolute one.
+// beside returns the place of a source that the job names: the job's files, by their names as seen from there, or the host directory
+// of an absolute one.
 func (g *gatherer) beside(name string) (place, error) {
 	hostPath, ok := g.req.Files[name]
 	if !ok {
@@ -29,9 +29,11 @@ func (g *gatherer) beside(name string) (place, error) {
 	if filepath.IsAbs(name) {
 		dir := filepath.Dir(hostPath)
 		p.open = g.watched(disk.DirOpener(dir), p.used, func(n string) string { return filepath.Join(dir, n) })
+		p.siblings = disk.DirSiblings(dir)
 		return p, nil
 	}
-	files := g.filesIn(path.Dir(path.Clean(name)))
+	files := g.filesFrom(path.Dir(path.Clean(name)))
+	p.siblings = disk.FilesSiblings(files)
 	p.open = g.watched(disk.FilesOpener(files), p.used, func(n string) string { return files[path.Clean(n)] })
 	return p, nil
 }
@@ -45,22 +47,17 @@ func (g *gatherer) unknownName(name string) error {
 	return coded(manifest.CodeSourceMissing, "", fmt.Errorf("source %q is not there", name))
 }
 
-// filesIn returns the job's files below a directory of theirs, by their names as seen from there.
-func (g *gatherer) filesIn(dir string) map[string]string {
+// filesFrom returns the job's files by their names as seen from a directory of theirs. What stands elsewhere has a name with "../"
+// in it: VirtualBox keeps snapshots in a directory beside the disk that they were made on.
+func (g *gatherer) filesFrom(dir string) map[string]string {
 	files := map[string]string{}
 	for name, hostPath := range g.req.Files {
 		if filepath.IsAbs(name) {
 			continue
 		}
-		name = path.Clean(name)
-		if dir != "." {
-			rest, ok := strings.CutPrefix(name, dir+"/")
-			if !ok {
-				continue
-			}
-			name = rest
+		if seen, err := filepath.Rel(filepath.FromSlash(dir), filepath.FromSlash(name)); err == nil {
+			files[filepath.ToSlash(seen)] = hostPath
 		}
-		files[name] = hostPath
 	}
 	return files
 }

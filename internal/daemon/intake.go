@@ -118,7 +118,7 @@ func (in *intake) beside(e queue.Entry, name string) bool {
 // unready turns the failure to open an image into a wait, where time may cure it, and into a job that fails by name, where it
 // will not: the child finds the same and says it with a code.
 func (in *intake) unready(e queue.Entry, need queue.Need, err error) queue.Need {
-	if !isTruncated(err) {
+	if !mayCome(err) {
 		in.log.Debug("examine", "entry", e.Name, "error", err)
 		return need
 	}
@@ -129,9 +129,10 @@ func (in *intake) unready(e queue.Entry, need queue.Need, err error) queue.Need 
 	return need
 }
 
-// isTruncated reports whether an image ends before what it says of itself: time may bring the rest.
-func isTruncated(err error) bool {
-	return errors.Is(err, disk.ErrTruncated) || errors.Is(err, machine.ErrTruncated)
+// mayCome reports whether time may bring what an image lacks: it ends before what it says of itself, or has a parent that it cannot
+// name, so that nothing else waits for it.
+func mayCome(err error) bool {
+	return errors.Is(err, disk.ErrTruncated) || errors.Is(err, disk.ErrMissing) || errors.Is(err, machine.ErrTruncated)
 }
 
 func oneOf(list []string, s string) bool { return slices.Contains(list, s) }

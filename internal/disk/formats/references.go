@@ -12,13 +12,17 @@ import (
 
 // References lists the files that the image in f is made of, beside f itself: its extents, and the parents of its chain with
 // theirs. Names are as the images write them, without a leading "./"; of a path on another machine only the last element
-// counts. Files that open does not find are listed too, but not what those would name.
+// counts. Files that open does not find are listed too, but not what those would name. A parent that has no name (VDI), or another
+// than the image says (VHD), is listed by the name that it has among the siblings.
 //
-// The error is that of opening the image, ErrMissing left out. f stays open.
-func References(ctx context.Context, f disk.File, open disk.Opener) ([]string, error) {
+// The error is that of opening the image; ErrMissing only where what is missing has no name. f stays open.
+func References(ctx context.Context, f disk.File, open disk.Opener, siblings disk.Siblings) ([]string, error) {
 	var names []string
+	nameless := true // of what is missing
+	found := map[string]bool{}
+	base := func(name string) string { return name[strings.LastIndexAny(name, `/\`)+1:] }
 	add := func(name string) {
-		name = name[strings.LastIndexAny(name, `/\`)+1:]
+		name = base(name)
 		if name != "" && name != "." && name != ".." && name != f.Name() && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -31,14 +35,21 @@ func References(ctx context.Context, f disk.File, open disk.Opener) ([]string, e
 		}
 		add(parent)
 	}
-	img, err := Open(ctx, lent{f}, OpenOptions{Open: func(name string) (disk.File, error) {
+	img, err := Open(ctx, lent{f}, OpenOptions{Siblings: siblings, Open: func(name string) (disk.File, error) {
 		add(name)
-		return open(name)
+		f, err := open(name)
+		if errors.Is(err, disk.ErrMissing) {
+			nameless = false
+		}
+		found[base(name)] = err == nil
+		return f, err
 	}})
 	if err == nil {
 		img.Close()
+		// Other spellings of a name were tried on the way; of a whole image nothing is missing.
+		return slices.DeleteFunc(names, func(n string) bool { was, tried := found[n]; return tried && !was }), nil
 	}
-	if errors.Is(err, disk.ErrMissing) {
+	if errors.Is(err, disk.ErrMissing) && !nameless {
 		err = nil
 	}
 	return names, err
