@@ -61,59 +61,59 @@ func since(j queue.Job) time.Time {
 }
 
 // jobsView is the table of jobs.
-func jobsView(c *console) view[queue.Job] {
+func jobsView(c *console) view[*queue.Job] {
 	now := c.now()
-	plain := func(f func(queue.Job) string) func(queue.Job) (string, string) {
-		return func(j queue.Job) (string, string) { return f(j), "" }
+	plain := func(f func(*queue.Job) string) func(*queue.Job) (string, string) {
+		return func(j *queue.Job) (string, string) { return f(j), "" }
 	}
 	states := map[queue.State]cell{}
 	for st := range looks {
 		text, color := c.style.state(st)
 		states[st] = cell{text, color}
 	}
-	return view[queue.Job]{
-		name: jobKey,
-		doc:  func(j queue.Job) any { return newJobDoc(j, now) },
-		columns: []column[queue.Job]{
-			{title: "STATE", cell: func(j queue.Job) (string, string) {
+	return view[*queue.Job]{
+		name: func(j *queue.Job) string { return jobKey(*j) },
+		doc:  func(j *queue.Job) any { return newJobDoc(*j, now) },
+		columns: []column[*queue.Job]{
+			{title: "STATE", cell: func(j *queue.Job) (string, string) {
 				if s, ok := states[j.State]; ok {
 					return s.text, s.color
 				}
 				return clean(string(j.State)), ""
 			}},
-			{title: "NAME", cell: plain(func(j queue.Job) string { return clean(j.Name) })},
-			{title: "STAGE", cell: plain(stageText)},
-			{title: "PROGRESS", right: true, cell: plain(progressText)},
-			{title: "RATE", right: true, cell: plain(func(j queue.Job) string {
+			{title: "NAME", cell: plain(func(j *queue.Job) string { return clean(j.Name) })},
+			{title: "STAGE", cell: plain(func(j *queue.Job) string { return stageText(*j) })},
+			{title: "PROGRESS", right: true, cell: plain(func(j *queue.Job) string { return progressText(*j) })},
+			{title: "RATE", right: true, cell: plain(func(j *queue.Job) string {
 				if j.Progress == nil || j.State != queue.Running {
 					return ""
 				}
 				return rateText(j.Progress.BytesPerSec)
 			})},
-			{title: "ETA", right: true, cell: plain(func(j queue.Job) string {
+			{title: "ETA", right: true, cell: plain(func(j *queue.Job) string {
 				if j.Progress == nil || j.State != queue.Running || j.Progress.BytesTotal <= 0 {
 					return ""
 				}
 				return etaText(j.Progress.ETASeconds)
 			})},
-			{title: "AGE", right: true, cell: plain(func(j queue.Job) string {
-				at := since(j)
+			{title: "AGE", right: true, cell: plain(func(j *queue.Job) string {
+				at := since(*j)
 				if at.IsZero() {
 					return ""
 				}
 				return spanText(now.Sub(at))
 			})},
-			{title: "ID", wide: true, cell: plain(func(j queue.Job) string { return clean(j.ID) })},
-			{title: "KIND", wide: true, cell: plain(func(j queue.Job) string { return clean(j.Kind) })},
-			{title: "SIZE", wide: true, right: true, cell: plain(func(j queue.Job) string {
+			{title: "ID", wide: true, cell: plain(func(j *queue.Job) string { return clean(j.ID) })},
+			{title: "KIND", wide: true, cell: plain(func(j *queue.Job) string { return clean(j.Kind) })},
+			{title: "SIZE", wide: true, right: true, cell: plain(func(j *queue.Job) string {
 				if j.Size <= 0 {
 					return ""
 				}
 				return bytesText(j.Size)
 			})},
-			{title: "DATE", wide: true, cell: plain(func(j queue.Job) string { return clean(j.Date) })},
-			{title: "CODE", wide: true, cell: plain(func(j queue.Job) string { return clean(j.Code) })},
-			{title: "REASON OR OUTPUT", wide: true, cell: plain(func(j queue.Job) string {
+			{title: "DATE", wide: true, cell: plain(func(j *queue.Job) string { return clean(j.Date) })},
+			{title: "CODE", wide: true, cell: plain(func(j *queue.Job) string { return clean(j.Code) })},
+			{title: "REASON OR OUTPUT", wide: true, cell: plain(func(j *queue.Job) string {
 				if j.Reason != "" {
 					return cleanLine(j.Reason)
 				}

@@ -225,7 +225,7 @@ func (c *console) encode(doc any) ([]byte, error) {
 // escapeUnprintable writes DEL, the C1 controls and the characters that hide or reorder text as \u escapes, which mean the
 // same to a JSON reader and nothing to a terminal. They can stand only inside strings.
 func escapeUnprintable(b []byte) []byte {
-	if !bytes.ContainsFunc(b, hidden) {
+	if !slices.ContainsFunc(b, func(c byte) bool { return c >= 0x7f }) || !bytes.ContainsFunc(b, hidden) {
 		return b
 	}
 	out := make([]byte, 0, len(b)+16)

@@ -45,7 +45,7 @@ x failed   dc01.vhdx                         -                   -        -     
 `
 	var out bytes.Buffer
 	con := testConsole(&out, nil)
-	if err := printAll(con, jobsView(con), all(sampleJobs(con.now()))); err != nil {
+	if err := printAll(con, jobsView(con), counted(all(sampleJobs(con.now())), new(int))); err != nil {
 		t.Fatal(err)
 	}
 	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }
@@ -70,7 +70,7 @@ func TestNothingHostileReachesTheTerminal(t *testing.T) {
 			var out bytes.Buffer
 			con := testConsole(&out, env)
 			con.opts.output = outputMode(mode)
-			if err := printAll(con, jobsView(con), all(sampleJobs(con.now()))); err != nil {
+			if err := printAll(con, jobsView(con), counted(all(sampleJobs(con.now())), new(int))); err != nil {
 				t.Fatal(err)
 			}
 			if i := strings.IndexFunc(out.String(), func(r rune) bool { return r < 0x20 && r != '\n' || hidden(r) }); i >= 0 {
@@ -86,7 +86,7 @@ func TestEveryPrinterShowsTheSame(t *testing.T) {
 		var out bytes.Buffer
 		con := testConsole(&out, nil)
 		con.opts.output = mode
-		if err := printAll(con, jobsView(con), all(sampleJobs(con.now()))); err != nil {
+		if err := printAll(con, jobsView(con), counted(all(sampleJobs(con.now())), new(int))); err != nil {
 			t.Fatal(err)
 		}
 		return out.Bytes()
@@ -147,7 +147,7 @@ func TestFields(t *testing.T) {
 	var out bytes.Buffer
 	con := testConsole(&out, nil)
 	con.opts.output, con.opts.fields = outJSONL, []string{"state", "percent", "nosuch"}
-	if err := printAll(con, jobsView(con), all(sampleJobs(con.now())[:2])); err != nil {
+	if err := printAll(con, jobsView(con), counted(all(sampleJobs(con.now())[:2]), new(int))); err != nil {
 		t.Fatal(err)
 	}
 	want := `{"state":"running","percent":74,"nosuch":null}` + "\n" + `{"state":"waiting","percent":null,"nosuch":null}` + "\n"
@@ -213,7 +213,7 @@ func TestLongListStreams(t *testing.T) {
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	if err := printAll(con, jobsView(con), rows); err != nil {
+	if err := printAll(con, jobsView(con), counted(rows, new(int))); err != nil {
 		t.Fatal(err)
 	}
 	if grown := int64(peak) - int64(before.HeapAlloc); grown > 4<<20 {
@@ -227,7 +227,7 @@ func BenchmarkList100k(b *testing.B) {
 			con := testConsole(io.Discard, nil)
 			con.opts.output = mode
 			for b.Loop() {
-				if err := printAll(con, jobsView(con), manyJobs(100_000, con.now())); err != nil {
+				if err := printAll(con, jobsView(con), counted(manyJobs(100_000, con.now()), new(int))); err != nil {
 					b.Fatal(err)
 				}
 			}
