@@ -144,9 +144,8 @@ func judge(t *testing.T, format, path, rawPath string) {
 	switch format {
 	case "qcow2", "vhdx", "vdi":
 		disktest.QemuImg(t, "check", "-f", format, path)
-	case "vhd": // qemu goes by the geometry unless told otherwise
-		disktest.QemuImg(t, "compare", "--image-opts", "driver=raw,file.filename="+rawPath, "driver=vpc,force_size_calc=current_size,file.filename="+path)
-		return
+	case "vhd":
+		format = "vpc" // as qemu calls it
 	}
 	disktest.QemuImg(t, "compare", "-f", "raw", "-F", format, rawPath, path)
 }

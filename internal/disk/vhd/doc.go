@@ -34,6 +34,6 @@
 //
 // A fixed disk is a sparse file with a footer. Azure takes only fixed disks whose size is a multiple of 1 MiB: give such a size.
 //
-// Sizes are rounded up to whole sectors; what is past the end of the source reads as zero. The current size is exact. Programs that
-// trust the geometry for creators that they do not know (qemu) see up to a cylinder less: with qemu, state force_size_calc=current_size.
+// Sizes are rounded up to whole sectors; what is past the end of the source reads as zero. The current size is exact, and the
+// creator is one of those whose current size other programs believe.
 package vhd

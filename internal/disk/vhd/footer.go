@@ -198,13 +198,16 @@ func footerAtEnd(f disk.File) (footer, int64, error) {
 // creators are the programs behind the four letters.
 var creators = map[string]string{
 	"vpc ": "Microsoft Virtual PC", "vs  ": "Microsoft Virtual Server", "win ": "Microsoft Hyper-V or Windows", "d2v ": "Disk2vhd",
-	"qemu": "qemu", "qem2": "qemu", "vbox": "VirtualBox", "tap\x00": "XenServer", "CTXS": "Citrix", "h2k ": "hyper2kvm",
+	"qemu": "qemu", "qem2": "qemu", "vbox": "VirtualBox", "tap\x00": "XenServer", "CTXS": "Citrix",
 }
 
 // creatorName says which program wrote the disk.
 func (f *footer) creatorName() string {
 	name, ok := creators[string(f.creator[:])]
-	if !ok {
+	switch {
+	case string(f.creator[:]) == creatorLetters && f.creatorVer == creatorVersion:
+		name = "hyper2kvm"
+	case !ok:
 		name = disk.Printable(string(bytes.TrimRight(f.creator[:], "\x00 ")))
 	}
 	return fmt.Sprintf("%s %d.%d", name, f.creatorVer>>16, f.creatorVer&0xffff)

@@ -18,8 +18,11 @@ const (
 	writtenBlock = 2 << 20
 	// contentAlign is where the content of blocks begins, as in images of Windows: at multiples of a physical sector.
 	contentAlign = 4 << 10
-	// creatorLetters and creatorVersion are what the footers of this program say.
-	creatorLetters = "h2k "
+	// creatorLetters are those of Windows. The footer states the size twice, to the byte and, rounded down, as cylinders, heads and
+	// sectors; readers believe the first only of creators that they know to mean it (qemu: block/vpc.c, use_chs), and would cut
+	// the end off a disk whose creator is a stranger to them.
+	creatorLetters = "win "
+	// creatorVersion is one that no Windows that knows VHD has (they begin at 5.2): it tells such a disk from theirs.
 	creatorVersion = 1 << 16
 )
 
