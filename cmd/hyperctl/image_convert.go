@@ -149,7 +149,7 @@ func runImageConvert(ctx context.Context, con *console, o convertOptions) error 
 			return
 		}
 		fmt.Fprintf(w, "%s: %s, %s of %s content in %s", clean(doc.Output), doc.Format, bytesText(doc.OutputBytes), bytesText(doc.VirtualSize),
-			spanText(con.now().Sub(start)))
+			tookText(con.now().Sub(start)))
 		if doc.Verified {
 			fmt.Fprintf(w, ", verified, content digest %s", doc.Digest)
 		}

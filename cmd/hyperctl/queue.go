@@ -33,7 +33,7 @@ func runQueue(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	st, live, err := sp.Status()
+	st, live, err := daemonStatus(sp)
 	if err != nil {
 		return err
 	}

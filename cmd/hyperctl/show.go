@@ -84,7 +84,7 @@ func writeJob(w io.Writer, s style, j queue.Job, now time.Time) {
 	row("Started", at(j.StartedAt))
 	row("Ended", at(j.FinishedAt))
 	if j.StartedAt != nil && j.FinishedAt != nil {
-		row("Took", spanText(j.FinishedAt.Sub(*j.StartedAt)))
+		row("Took", tookText(j.FinishedAt.Sub(*j.StartedAt)))
 	}
 	row("Entry", clean(j.Path))
 	row("Output", clean(j.OutputDir))

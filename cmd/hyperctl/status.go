@@ -47,7 +47,7 @@ func runStatus(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	st, live, err := sp.Status()
+	st, live, err := daemonStatus(sp)
 	if err != nil {
 		return err
 	}
@@ -74,6 +74,23 @@ func runStatus(ctx context.Context, con *console) error {
 	return nil
 }
 
+// liveStarting is a daemon that holds the directory and has not written its first heartbeat yet: it makes the tree, recovers what the
+// last one left, and waits for the children of one that was killed.
+const liveStarting queue.Liveness = "starting"
+
+// daemonStatus is the last heartbeat and whether its daemon lives. Before a daemon's first heartbeat there is none, or that of the
+// one before, which ended.
+func daemonStatus(src interface {
+	Status() (queue.Status, queue.Liveness, error)
+}) (queue.Status, queue.Liveness, error) {
+	st, live, err := src.Status()
+	held := live == queue.LiveRunning || live == queue.LiveHung
+	if err == nil && held && (st.At.IsZero() || !st.StoppedAt.IsZero()) {
+		return queue.Status{}, liveStarting, nil
+	}
+	return st, live, err
+}
+
 // startLine says how to start the daemon.
 func startLine(dir string) string {
 	return "sudo systemctl start hyper2kvm-workflow, or hyper2kvmd --workflow-dir " + quoteArg(dir)
@@ -85,6 +102,8 @@ func daemonFailure(live queue.Liveness, st queue.Status, dir string, now time.Ti
 	switch live {
 	case queue.LiveRunning:
 		return nil
+	case liveStarting:
+		f.what, f.why, f.try = "the daemon is starting", "it holds "+dir+" and has not said anything yet", "hyperctl workflow status, in a moment"
 	case queue.LiveHung:
 		f.what = "the daemon hangs"
 		f.why = fmt.Sprintf("process %d holds the workflow directory, but its last heartbeat is %s old", st.PID, spanText(now.Sub(st.At)))
@@ -106,6 +125,7 @@ func daemonFailure(live queue.Liveness, st queue.Status, dir string, now time.Ti
 
 var liveLooks = map[queue.Liveness]struct{ utf8, ascii, color, word string }{
 	queue.LiveRunning:      {"●", "*", green, "running"},
+	liveStarting:           {"◐", "~", yellow, "starting"},
 	queue.LiveHung:         {"●", "!", red, "hangs"},
 	queue.LiveNotRunning:   {"○", "o", yellow, "not running"},
 	queue.LiveNeverStarted: {"○", "o", yellow, "never started"},

@@ -35,7 +35,7 @@ func (c *console) steer() (*steering, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, live, err := sp.Status()
+	st, live, err := daemonStatus(sp)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (c *console) steer() (*steering, error) {
 
 // needDaemon is the error where only a running daemon can do what is asked; nil when it runs.
 func (s *steering) needDaemon() error {
-	if f := daemonFailure(s.live, s.status, s.sp.Dir(), s.con.now()); f != nil {
+	if f := daemonFailure(s.live, s.status, s.sp.Dir(), s.con.now()); f != nil && s.live != liveStarting {
 		return f
 	}
 	return nil

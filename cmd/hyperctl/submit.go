@@ -99,11 +99,11 @@ func runSubmit(ctx context.Context, con *console, args []string, o submitOptions
 			con.note("%s names %s, which was not submitted with it: the job waits until it is in the queue", p.name(), strings.Join(absent, ", "))
 		}
 	}
-	st, live, err := sp.Status()
+	st, live, err := daemonStatus(sp)
 	if err != nil {
 		return err
 	}
-	if f := daemonFailure(live, st, sp.Dir(), con.now()); f != nil {
+	if f := daemonFailure(live, st, sp.Dir(), con.now()); f != nil && live != liveStarting {
 		if o.wait {
 			f.why += "; what was submitted waits for it"
 			return f

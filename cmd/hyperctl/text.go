@@ -127,6 +127,14 @@ func spanText(d time.Duration) string {
 	}
 }
 
+// tookText writes how long something took: tenths of a second while that says more than seconds do.
+func tookText(d time.Duration) string {
+	if d = max(d, 0); d < 10*time.Second {
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	return spanText(d)
+}
+
 func twoDigits(n int) string {
 	if n < 10 {
 		return "0" + strconv.Itoa(n)

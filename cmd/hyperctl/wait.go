@@ -114,10 +114,7 @@ func (w *waiter) loop(ctx context.Context) error {
 func (w *waiter) tell(ctx context.Context, j queue.Job) {
 	now := w.con.now()
 	key := watchKey(j)
-	old, known := w.told[key]
-	if !known && j.ID != "" {
-		old, known = w.told["name:"+j.Name]
-	}
+	old, known := recall(w.told, j)
 	seen := seenJob{job: j, stage: stageText(j), told: old.told}
 	kind := "state"
 	switch {

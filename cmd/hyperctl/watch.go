@@ -102,7 +102,7 @@ func (w *watcher) loop(ctx context.Context, untilIdle bool) error {
 				return nil
 			}
 			if w.live == queue.LiveNotRunning || w.live == queue.LiveNeverStarted {
-				st, _, err := w.src.Status()
+				st, _, err := daemonStatus(w.src)
 				if err != nil {
 					return err
 				}
@@ -125,6 +125,23 @@ func watchKey(j queue.Job) string {
 	return "name:" + j.Name
 }
 
+// recall returns what was said last about a job, and forgets the names that it had before it got its id.
+func recall(jobs map[string]seenJob, j queue.Job) (seenJob, bool) {
+	old, known := jobs[watchKey(j)]
+	if j.ID == "" {
+		return old, known
+	}
+	for _, name := range []string{"name:" + j.Name, "name:" + j.OriginalName} {
+		if was, ok := jobs[name]; ok {
+			delete(jobs, name)
+			if !known {
+				old, known = was, true
+			}
+		}
+	}
+	return old, known
+}
+
 // openStates are those that change by themselves.
 var openStates = []queue.State{queue.Queued, queue.Waiting, queue.Running}
 
@@ -144,13 +161,7 @@ func (w *watcher) look(ctx context.Context) (int, error) {
 			return 0, err
 		}
 		open++
-		key := watchKey(j)
-		old, known := w.jobs[key]
-		if !known && j.ID != "" { // it got its id since
-			if old, known = w.jobs["name:"+j.Name]; known {
-				delete(w.jobs, "name:"+j.Name)
-			}
-		}
+		old, known := recall(w.jobs, j)
 		seen := seenJob{job: j, stage: stageText(j), told: old.told, round: w.round}
 		if j.State == queue.Running && old.job.State != queue.Running {
 			seen.told = now
@@ -169,7 +180,7 @@ func (w *watcher) look(ctx context.Context) (int, error) {
 			}
 			w.say(now, w.kind(known, old.job, j), j)
 		}
-		w.jobs[key] = seen
+		w.jobs[watchKey(j)] = seen
 	}
 	switch {
 	case w.round == 1 && arrived > 0:
@@ -188,32 +199,9 @@ func (w *watcher) kind(known bool, old, now queue.Job) string {
 	return "state"
 }
 
-// lookAtGone finds out what became of the jobs that are not open any more.
-func (w *watcher) lookAtGone(ctx context.Context, now time.Time) error {
-	for key, seen := range w.jobs {
-		if seen.round == w.round {
-			continue
-		}
-		delete(w.jobs, key)
-		j, err := w.src.Find(ctx, jobKey(seen.job))
-		switch {
-		case errors.Is(err, queue.ErrNotFound):
-			w.tell(now, "gone", clean(seen.job.Name)+" was taken away")
-		case err != nil:
-			return err
-		default:
-			if j.State == queue.Failed {
-				w.failed++
-			}
-			w.say(now, "state", j)
-		}
-	}
-	return nil
-}
-
 // lookAtDaemon tells when the daemon comes or goes.
 func (w *watcher) lookAtDaemon() error {
-	st, live, err := w.src.Status()
+	st, live, err := daemonStatus(w.src)
 	if err != nil {
 		return err
 	}
@@ -228,76 +216,4 @@ func (w *watcher) lookAtDaemon() error {
 	}
 	w.tell(now, "daemon", text)
 	return nil
-}
-
-// watchEvent is a line of watch in JSON.
-type watchEvent struct {
-	Time     time.Time      `json:"time"`
-	Type     string         `json:"type"` // state, stage, progress, queue, gone, daemon
-	Liveness queue.Liveness `json:"liveness,omitempty"`
-	Message  string         `json:"message,omitempty"`
-	Job      *jobDoc        `json:"job,omitempty"`
-}
-
-// say prints a line about a job.
-func (w *watcher) say(now time.Time, kind string, j queue.Job) {
-	d := newJobDoc(j, now)
-	w.con.event(watchEvent{Time: now, Type: kind, Job: &d}, clean(j.Name)+" "+changeText(j))
-}
-
-// tell prints a line about the queue or the daemon.
-func (w *watcher) tell(now time.Time, kind, text string) {
-	e := watchEvent{Time: now, Type: kind, Message: text}
-	if kind == "daemon" {
-		e.Liveness = w.live
-	}
-	w.con.event(e, text)
-}
-
-// event prints a line: text for people, one JSON object for programs.
-func (c *console) event(e watchEvent, text string) {
-	switch {
-	case c.opts.output == outName:
-		if e.Job != nil {
-			fmt.Fprintln(c.out, clean(jobKey(e.Job.Job)))
-		}
-	case c.opts.output.machine():
-		b, err := c.encode(e)
-		if err == nil {
-			fmt.Fprintf(c.out, "%s\n", b)
-		}
-	default:
-		fmt.Fprintf(c.out, "%s %s\n", e.Time.Format(time.TimeOnly), text)
-	}
-}
-
-// changeText says what a job does now, or how it ended.
-func changeText(j queue.Job) string {
-	switch j.State {
-	case queue.Running:
-		if j.Progress == nil || j.Progress.Stage == "" {
-			return "started"
-		}
-		return progressLine(j.Progress)
-	case queue.Done:
-		s := "done"
-		if j.StartedAt != nil && j.FinishedAt != nil {
-			s += " in " + spanText(j.FinishedAt.Sub(*j.StartedAt))
-		}
-		return s + resultText(j)
-	case queue.Failed:
-		s := "failed"
-		if j.Code != "" {
-			s += " " + clean(j.Code)
-		}
-		if j.Reason != "" {
-			s += ": " + cleanLine(j.Reason)
-		}
-		return s + "  try: hyperctl workflow show " + quoteArg(clean(jobKey(j)))
-	case queue.Waiting:
-		return "waits: " + cleanLine(j.Reason)
-	case queue.Ignored:
-		return "is no job: " + cleanLine(j.Reason)
-	}
-	return string(j.State)
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +41,7 @@ func (f *fakeSpool) Jobs(_ context.Context, filter queue.Filter) iter.Seq2[queue
 func (f *fakeSpool) Find(_ context.Context, key string) (queue.Job, error) {
 	jobs, _ := f.now()
 	for _, j := range jobs {
-		if j.ID == key || j.Name == key {
+		if j.ID == key || j.Name == key || j.OriginalName == key {
 			return j, nil
 		}
 	}
@@ -48,7 +50,7 @@ func (f *fakeSpool) Find(_ context.Context, key string) (queue.Job, error) {
 
 func (f *fakeSpool) Status() (queue.Status, queue.Liveness, error) {
 	_, live := f.now()
-	return queue.Status{Workers: 2}, live, nil
+	return queue.Status{At: time.Now(), Workers: 2}, live, nil
 }
 
 // watchFor runs a watcher over a fake directory and returns what it printed.
@@ -189,3 +191,77 @@ func TestWatchSumsUpArrivals(t *testing.T) {
 		}
 	})
 }
+
+// TestWatchFollowsWhatAJobTakesAlong has a config and its disk become one job of a third name, which is told once.
+func TestWatchFollowsWhatAJobTakesAlong(t *testing.T) {
+	entry := filepath.Join(t.TempDir(), "mail-job.job")
+	if err := os.MkdirAll(entry, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(entry, "mail.vmdk"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	job := queue.Job{ID: "01A", Name: "mail-job.job", OriginalName: "mail-job.yaml", Path: entry, State: queue.Running,
+		Progress: &queue.Progress{Stage: "convert", StageIndex: 4, StageCount: 5}}
+	for _, slow := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			out, _, err := watchFor(t, time.Minute, outTable, true, func(since time.Duration) ([]queue.Job, queue.Liveness) {
+				j := job
+				switch s := since.Seconds(); {
+				case s < 2:
+					return []queue.Job{
+						{Name: "mail-job.yaml", OriginalName: "mail-job.yaml", State: queue.Queued},
+						{Name: "mail.vmdk", OriginalName: "mail.vmdk", State: queue.Queued},
+					}, queue.LiveRunning
+				case s > 4 || !slow:
+					j.State = queue.Done
+				}
+				return []queue.Job{j}, queue.LiveRunning
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := "00:00:00 the daemon runs: 2 workers, /w\n00:00:00 2 jobs in the queue\n"
+			if slow {
+				want += "00:00:02 mail-job.job convert 4/5\n00:00:02 mail.vmdk went into mail-job.job\n00:00:05 mail-job.job done\n"
+			} else {
+				want += "00:00:02 mail-job.job done\n00:00:02 mail.vmdk went into mail-job.job\n"
+			}
+			if out != want {
+				t.Errorf("got\n%s\nwant\n%s", out, want)
+			}
+		})
+	}
+}
+
+func TestADaemonWithoutAHeartbeatIsStarting(t *testing.T) {
+	long := time.Now().Add(-time.Hour)
+	for _, c := range []struct {
+		st         queue.Status
+		live, want queue.Liveness
+	}{
+		{queue.Status{}, queue.LiveRunning, liveStarting},
+		{queue.Status{At: long, StoppedAt: long}, queue.LiveHung, liveStarting},
+		{queue.Status{At: long}, queue.LiveHung, queue.LiveHung},
+		{queue.Status{At: time.Now()}, queue.LiveRunning, queue.LiveRunning},
+		{queue.Status{At: long, StoppedAt: long}, queue.LiveNotRunning, queue.LiveNotRunning},
+		{queue.Status{}, queue.LiveNeverStarted, queue.LiveNeverStarted},
+	} {
+		_, live, err := daemonStatus(fixedStatus{c.st, c.live})
+		if err != nil || live != c.want {
+			t.Errorf("%v with %+v is %v, %v, want %v", c.live, c.st, live, err, c.want)
+		}
+	}
+	var b strings.Builder
+	writeStatus(&b, style{}, statusDoc{Liveness: liveStarting, WorkflowDir: "/w"}, time.Now())
+	if !strings.Contains(b.String(), "~ starting\n") || strings.Contains(b.String(), "process") {
+		t.Errorf("status of a daemon that starts:\n%s", b.String())
+	}
+}
+
+type fixedStatus struct {
+	st   queue.Status
+	live queue.Liveness
+}
+
+func (f fixedStatus) Status() (queue.Status, queue.Liveness, error) { return f.st, f.live, nil }

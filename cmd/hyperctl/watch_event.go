@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"hyper2kvm/internal/queue"
+)
+
+// watchEvent is a line of watch in JSON.
+type watchEvent struct {
+	Time     time.Time      `json:"time"`
+	Type     string         `json:"type"` // state, stage, progress, queue, joined, gone, daemon
+	Liveness queue.Liveness `json:"liveness,omitempty"`
+	Message  string         `json:"message,omitempty"`
+	Job      *jobDoc        `json:"job,omitempty"`
+}
+
+// say prints a line about a job.
+func (w *watcher) say(now time.Time, kind string, j queue.Job) {
+	d := newJobDoc(j, now)
+	w.con.event(watchEvent{Time: now, Type: kind, Job: &d}, clean(j.Name)+" "+changeText(j))
+}
+
+// tell prints a line about the queue or the daemon.
+func (w *watcher) tell(now time.Time, kind, text string) {
+	e := watchEvent{Time: now, Type: kind, Message: text}
+	if kind == "daemon" {
+		e.Liveness = w.live
+	}
+	w.con.event(e, text)
+}
+
+// event prints a line: text for people, one JSON object for programs.
+func (c *console) event(e watchEvent, text string) {
+	switch {
+	case c.opts.output == outName:
+		if e.Job != nil {
+			fmt.Fprintln(c.out, clean(jobKey(e.Job.Job)))
+		}
+	case c.opts.output.machine():
+		b, err := c.encode(e)
+		if err == nil {
+			fmt.Fprintf(c.out, "%s\n", b)
+		}
+	default:
+		fmt.Fprintf(c.out, "%s %s\n", e.Time.Format(time.TimeOnly), text)
+	}
+}
+
+// changeText says what a job does now, or how it ended.
+func changeText(j queue.Job) string {
+	switch j.State {
+	case queue.Running:
+		if j.Progress == nil || j.Progress.Stage == "" {
+			return "started"
+		}
+		return progressLine(j.Progress)
+	case queue.Done:
+		s := "done"
+		if j.StartedAt != nil && j.FinishedAt != nil {
+			s += " in " + tookText(j.FinishedAt.Sub(*j.StartedAt))
+		}
+		return s + resultText(j)
+	case queue.Failed:
+		s := "failed"
+		if j.Code != "" {
+			s += " " + clean(j.Code)
+		}
+		if j.Reason != "" {
+			s += ": " + cleanLine(j.Reason)
+		}
+		return s + "  try: hyperctl workflow show " + quoteArg(clean(jobKey(j)))
+	case queue.Waiting:
+		return "waits: " + cleanLine(j.Reason)
+	case queue.Ignored:
+		return "is no job: " + cleanLine(j.Reason)
+	}
+	return string(j.State)
+}
