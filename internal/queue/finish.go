@@ -346,15 +346,34 @@ func (s *Spool) finalRecord(r Record, o Outcome, now time.Time) (json.RawMessage
 	set("batch", r.Batch, r.Batch != "")
 	set("parts", r.Parts, len(r.Parts) > 0)
 	set("log", logName(r), exists(s.jobPath(r.ID, "job.log")))
-	b, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("record of %s: %w", r.ID, err)
+	for {
+		b, err := json.MarshalIndent(m, "", "  ")
+		if err != nil {
+			return nil, fmt.Errorf("record of %s: %w", r.ID, err)
+		}
+		if len(b) <= maxFinal {
+			return b, nil
+		}
+		key, size := largestField(m, o.Fields)
+		if key == "" {
+			return nil, fmt.Errorf("record of %s: %d bytes, at most %d", r.ID, len(b), maxFinal)
+		}
+		m[key] = fmt.Sprintf("left out: %d bytes, too long for a record", size)
 	}
-	if len(b) > maxRecord {
-		return nil, fmt.Errorf("record of %s: %d bytes, at most %d", r.ID, len(b), maxRecord)
-	}
-	return b, nil
 }
+
+// largestField finds which of the caller's fields takes the most room: a job whose record is too long must still end.
+func largestField(m, callers map[string]any) (key string, size int) {
+	for k := range callers {
+		if b, err := json.Marshal(m[k]); err == nil && len(b) > max(size, shortField) {
+			key, size = k, len(b)
+		}
+	}
+	return key, size
+}
+
+// shortField is the length of a field that is never left out.
+const shortField = 1 << 10
 
 // logName is where the log of a finished job is kept, relative to the workflow directory.
 func logName(r Record) string { return filepath.Join(DirOwn, "logs", r.Date, r.ID+".log") }

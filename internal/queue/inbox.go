@@ -78,6 +78,7 @@ type Inbox struct {
 	drained   bool
 	problems  []string
 	stuck     []*Claim // of the inbox's own that could not be finished
+	stuckAt   time.Time
 	scanning  scanState
 	watch     *watch
 	isSettled bool

@@ -325,9 +325,11 @@ func (i *Inbox) ended(err error, c *Claim) error {
 
 // retryStuck goes on where the inbox's own jobs had to stop.
 func (i *Inbox) retryStuck(ctx context.Context) {
-	if len(i.stuck) == 0 || i.s.Trouble() != nil || len(i.problems) > 0 {
+	now := i.clock()
+	if len(i.stuck) == 0 || i.s.Trouble() != nil || len(i.problems) > 0 || now.Sub(i.stuckAt).Abs() < tick {
 		return
 	}
+	i.stuckAt = now
 	stuck := i.stuck
 	i.stuck = nil
 	for _, c := range stuck {

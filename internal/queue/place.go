@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // modeOutput is the mode of the directories that hold finished VMs: the group reads them.
@@ -42,12 +44,29 @@ func (c *Claim) Partial(ctx context.Context, outRoot string) (string, error) {
 	if err := c.s.makeDirs(filepath.Dir(dir), modeOutput); err != nil {
 		return "", err
 	}
+	if err := isOwnDir(filepath.Dir(dir)); err != nil {
+		return "", err
+	}
 	if err := c.s.fs.Mkdir(dir, modeOutput); err != nil {
 		return "", kinded(err)
 	}
 	id, err := nodeOf(dir)
 	c.rec.PartialIno = id.ino // written with the next durable record, before anything depends on it
 	return dir, err
+}
+
+// isOwnDir refuses a .partial that somebody else made: it may be a link, or be exchanged while a job builds in it.
+func isOwnDir(dir string) error {
+	st, err := lstat(dir)
+	switch {
+	case err != nil:
+		return err
+	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return fmt.Errorf("%w: %q is not a directory; remove it", ErrExists, dir)
+	case st.Uid != uint32(os.Geteuid()) && st.Uid != 0:
+		return fmt.Errorf("%w: %q belongs to user %d, not to the daemon; remove it", ErrExists, dir, st.Uid)
+	}
+	return nil
 }
 
 // Place chooses where the output will stand: outRoot/<date>/<vmName>, with ~2 where that is taken on the disk or by another

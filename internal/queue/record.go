@@ -17,8 +17,12 @@ import (
 // RecordSchema is the version of record.json, meta.json and error.json that this program writes. It sets newer ones aside.
 const RecordSchema = 1
 
-// maxRecord bounds what is read of any JSON file of the queue: a meta.json with a full report and a log tail is far smaller.
-const maxRecord = 4 << 20
+// maxRecord bounds what is read of any JSON file of the queue: a record with the names of MaxMembers files and a full final record
+// in it is smaller. maxFinal bounds what is written as meta.json or error.json.
+const (
+	maxRecord = 16 << 20
+	maxFinal  = 4 << 20
+)
 
 // The phases of a running job, in Record.Phase; README.md says what stands on the disk in each.
 const (

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // marker is .hyper2kvm-members.json in a .job directory that was made from loose files: it says that they are to be loose again
@@ -216,7 +218,7 @@ func (s *Spool) dropPartial(rec Record) error {
 		return nil
 	}
 	err := kinded(s.fs.RemoveAll(rec.Partial))
-	if errors.Is(err, ErrIO) || errors.Is(err, fs.ErrPermission) { // of the output's disk: no reason to stop the queue
+	if errors.Is(err, ErrIO) || errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ESTALE) { // of the output's disk: no reason to stop the queue
 		s.log.Warn("what a job had built is left behind", "id", rec.ID, "dir", rec.Partial, "error", err)
 		return nil
 	}
