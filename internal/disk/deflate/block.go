@@ -141,32 +141,6 @@ func (b *block) runLengths() {
 	b.numRuns = n
 }
 
-// bitWriter collects bits and appends them to a slice that has room for them and for eight bytes beyond.
-type bitWriter struct {
-	out  []byte
-	at   int
-	bits uint64
-	n    uint // in bits, below 8 after a flush
-}
-
-func (w *bitWriter) put(v uint64, n uint) {
-	w.bits |= v << (w.n & 63)
-	w.n += n
-}
-
-func (w *bitWriter) flush() {
-	binary.LittleEndian.PutUint64(w.out[w.at:], w.bits)
-	w.at += int(w.n >> 3)
-	w.bits >>= w.n & 56
-	w.n &= 7
-}
-
-// align fills the last byte up with zeroes.
-func (w *bitWriter) align() {
-	w.n = (w.n + 7) &^ 7
-	w.flush()
-}
-
 // writeHeader writes the beginning of a dynamic block.
 func (b *block) writeHeader(w *bitWriter, last uint64) {
 	w.put(last|blockDynamic<<1, 3)
@@ -214,7 +188,7 @@ func (b *block) prepare() {
 }
 
 // writeSymbols writes the sequences, whose content is from from to end in the piece, and the end of the block.
-func (b *block) writeSymbols(w *bitWriter, seqs []uint64, p *[pieceSize + pieceSlack]byte, from, end int) {
+func (b *block) writeSymbols(w *bitWriter, seqs []uint64, p *pieceBytes, from, end int) {
 	out, at, acc, n := w.out, w.at, w.bits, w.n
 	pos := uint(from)
 	for _, s := range seqs {
@@ -242,18 +216,15 @@ func (b *block) writeSymbols(w *bitWriter, seqs []uint64, p *[pieceSize + pieceS
 			i += 4
 		}
 		v := load32(p, uint16(i))
-		e := b.literals[uint8(v)] & uint32(below(0, run))
-		acc |= uint64(uint16(e)) << (n & 63)
-		n += uint(e >> 16)
-		e = b.literals[uint8(v>>8)] & uint32(below(1, run))
-		acc |= uint64(uint16(e)) << (n & 63)
-		n += uint(e >> 16)
-		e = b.literals[uint8(v>>16)] & uint32(below(2, run))
-		acc |= uint64(uint16(e)) << (n & 63)
-		n += uint(e >> 16)
-		e = b.literals[v>>24] & uint32(below(3, run))
-		acc |= uint64(uint16(e)) << (n & 63)
-		n += uint(e >> 16)
+		e0 := b.literals[uint8(v)] & uint32(below(0, run))
+		e1 := b.literals[uint8(v>>8)] & uint32(below(1, run))
+		e2 := b.literals[uint8(v>>16)] & uint32(below(2, run))
+		e3 := b.literals[v>>24] & uint32(below(3, run))
+		n01 := uint(e0>>16) + uint(e1>>16)
+		v01 := uint64(uint16(e0)) | uint64(uint16(e1))<<(e0>>16&63)
+		v23 := uint64(uint16(e2)) | uint64(uint16(e3))<<(e2>>16&63)
+		acc |= (v01 | v23<<(n01&63)) << (n & 63)
+		n += n01 + uint(e2>>16) + uint(e3>>16)
 		binary.LittleEndian.PutUint64(out[at:], acc)
 		at += int(n >> 3)
 		acc >>= n & 56
@@ -261,7 +232,7 @@ func (b *block) writeSymbols(w *bitWriter, seqs []uint64, p *[pieceSize + pieceS
 		if i+uint(run) == uint(end) {
 			break // the last sequence of a piece has no match
 		}
-		e = b.matches[s&seqLength]
+		e := b.matches[s&seqLength]
 		acc |= uint64(e&0xffffff) << (n & 63)
 		n += uint(e >> 24)
 		d := s >> seqSymbol & 31

@@ -121,9 +121,8 @@ func (d *Decoder) fixedTables() {
 	if d.fixed {
 		return
 	}
-	lit, dist := fixedLengths()
-	d.builder.build(d.litLen[:], litLenPrimary, lit[:], litLenMeaning[:])
-	d.builder.build(d.dist[:], distPrimary, dist[:], distMeaning[:])
+	d.builder.build(d.litLen[:], litLenPrimary, fixedLitLen[:], litLenMeaning[:])
+	d.builder.build(d.dist[:], distPrimary, fixedDistLen[:], distMeaning[:])
 	d.fixed = true
 }
 

@@ -17,7 +17,7 @@ type deepFinder struct {
 }
 
 // at returns the longest match for i, the nearest one of these, and enters i; a length below minFound is none.
-func (f *deepFinder) at(p *[pieceSize + pieceSlack]byte, i, most int, mask uint32) (length, dist int) {
+func (f *deepFinder) at(p *pieceBytes, i, most int, mask uint32) (length, dist int) {
 	here := load64(p, uint16(i))
 	bucket := &f.buckets[uint32(here)*hashFactor>>(32-deepBits)]
 	b := *bucket
@@ -42,7 +42,7 @@ func (f *deepFinder) at(p *[pieceSize + pieceSlack]byte, i, most int, mask uint3
 	return length, dist
 }
 
-func (f *deepFinder) enter(p *[pieceSize + pieceSlack]byte, i int) {
+func (f *deepFinder) enter(p *pieceBytes, i int) {
 	bucket := &f.buckets[load32(p, uint16(i))*hashFactor>>(32-deepBits)]
 	*bucket = *bucket<<16 | uint64(uint16(i))
 }

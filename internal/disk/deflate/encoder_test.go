@@ -190,6 +190,27 @@ func TestEncodeNeverGrowsMuch(t *testing.T) {
 	}
 }
 
+// Of content longer than a piece, what comes later is found in what came before, across the border between pieces.
+func TestMatchesCrossPieces(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for _, o := range everyOption {
+		e := newTestEncoder(t, o)
+		src := make([]byte, 1<<20)
+		d := int(e.window) * 9 / 10
+		for i := range src {
+			if i < d {
+				src[i] = byte(rnd.Uint32() >> 26)
+			} else {
+				src[i] = src[i-d]
+			}
+		}
+		first := len(e.Encode(nil, src[:d]))
+		if got, most := len(checkEncode(t, e, src)), first+len(src)/100; got > most {
+			t.Errorf("%+v: %d bytes that repeat every %d become %d, want at most %d", o, len(src), d, got, most)
+		}
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	for _, o := range []Options{{Level: -1}, {Level: 3}, {Window: -1}, {Window: 128}, {Window: 5000}, {Window: 65536}} {
 		if _, err := NewEncoder(o); err == nil {

@@ -19,22 +19,41 @@ const (
 	longMatch = 32
 )
 
-// finder looks for matches. Each bucket holds the last two positions of what has its hash, the last one lowest, modulo 65536.
+// pieceBytes are the bytes of a piece, with what may be read beyond it.
+type pieceBytes [pieceSize + pieceSlack]byte
+
+// finder looks for matches at the fast level. Each bucket holds the last two positions of what has its hash, the last one in the lower
+// half: the position in the piece in 16 bits, below 16 bits of the product that the hash is a part of. With these a candidate is known for
+// one, but for rare chances, before its bytes are looked at; most positions have none.
 type finder struct {
 	buckets [1 << bucketBits]uint64
 }
 
-func load32(p *[pieceSize + pieceSlack]byte, i uint16) uint32 {
+// shift moves the positions down with the content of the piece. What is moved out ends at a position that is never before another.
+func (f *finder) shift() {
+	for i, b := range f.buckets {
+		f.buckets[i] = uint64(shifted(uint32(b>>32)))<<32 | uint64(shifted(uint32(b)))
+	}
+}
+
+func shifted(entry uint32) uint32 {
+	if entry&0xffff < pieceStride {
+		return entry | 0xffff
+	}
+	return entry - pieceStride
+}
+
+func load32(p *pieceBytes, i uint16) uint32 {
 	return binary.LittleEndian.Uint32(p[int(i) : int(i)+4])
 }
 
-func load64(p *[pieceSize + pieceSlack]byte, i uint16) uint64 {
+func load64(p *pieceBytes, i uint16) uint64 {
 	return binary.LittleEndian.Uint64(p[int(i) : int(i)+8])
 }
 
-// candidate compares the eight bytes behind before+1 with those at the position of entry; the result is length<<16 | distance-1 inverted.
-// A length of 7 may be more.
-func candidate(p *[pieceSize + pieceSlack]byte, here uint64, before, entry, mask uint32) uint32 {
+// candidate compares the eight bytes behind before with those at the position of entry. The result is length<<16 plus 65536-distance, so that
+// the larger of two is the longer or else the nearer; a length of 7 may be more. The mask keeps any entry within the window and the piece.
+func candidate(p *pieceBytes, here uint64, before, entry, mask uint32) uint32 {
 	d := (before - entry) & mask
 	n := uint32(bits.TrailingZeros64((here ^ load64(p, uint16(before-d))) | 1<<63))
 	return (n<<13 | 0xffff) - d
@@ -46,8 +65,8 @@ func larger(a, b uint32) uint32 {
 	return a - uint32(d&(d>>31))
 }
 
-// enter puts position i, whose first four bytes are v, into its bucket, and returns what was there, tags compared: the upper half of
-// a candidate is 0 if it begins with the same four bytes.
+// enter puts position i, whose first four bytes are v, into its bucket, and returns what was there, both with 0 in the place of the product
+// if that is the same.
 func (f *finder) enter(v uint32, i uint16) uint64 {
 	v *= hashFactor
 	h := v >> (32 - bucketBits)
@@ -58,7 +77,7 @@ func (f *finder) enter(v uint32, i uint16) uint64 {
 }
 
 // extend returns how long the match at distance d is of which n bytes are known.
-func extend(p *[pieceSize + pieceSlack]byte, i, d, n, most int) int {
+func extend(p *pieceBytes, i, d, n, most int) int {
 	for n < most {
 		x := load64(p, uint16(i+n)) ^ load64(p, uint16(i+n-d))
 		if x != 0 {
@@ -69,22 +88,24 @@ func extend(p *[pieceSize + pieceSlack]byte, i, d, n, most int) int {
 	return most
 }
 
-// search cuts the piece from from to end into sequences.
+// search cuts the piece from from to end into sequences: at each position it takes the longer of two matches, unless there is a longer one
+// a byte later. Lengths from 7 on count as equal for that.
 func (f *finder) search(e *Encoder, from, end int) []uint64 {
 	p := &e.piece
-	mask := uint32(e.window - 1)
+	mask := e.window - 1
 	n := 0
-	lit := from // where the literals begin
-	cur := max(from, 1)
+	lit := from         // where the literals begin
+	cur := max(from, 1) // what is not entered in a bucket is at 0
 	limit := end - minFound
 	for cur < limit {
 		here := load64(p, uint16(cur))
 		b := f.enter(uint32(here), uint16(cur))
-		if min(uint32(b), uint32(b>>32)) >= 1<<16 {
+		before := uint32(cur - 1)
+		if min(before-uint32(b), before-uint32(b>>32)) > mask { // another product makes the difference negative, that is large
 			cur += min(1+(cur-lit)>>stepShift, maxStep)
 			continue
 		}
-		best := larger(candidate(p, here, uint32(cur-1), uint32(b), mask), candidate(p, here, uint32(cur-1), uint32(b>>32), mask))
+		best := larger(candidate(p, here, before, uint32(b), mask), candidate(p, here, before, uint32(b>>32), mask))
 		if best < minFound<<16 {
 			cur++
 			continue
@@ -92,10 +113,11 @@ func (f *finder) search(e *Encoder, from, end int) []uint64 {
 		for {
 			here := load64(p, uint16(cur+1))
 			b := f.enter(uint32(here), uint16(cur+1))
-			if min(uint32(b), uint32(b>>32)) >= 1<<16 {
+			before++
+			if min(before-uint32(b), before-uint32(b>>32)) > mask {
 				break
 			}
-			c := larger(candidate(p, here, uint32(cur), uint32(b), mask), candidate(p, here, uint32(cur), uint32(b>>32), mask))
+			c := larger(candidate(p, here, before, uint32(b), mask), candidate(p, here, before, uint32(b>>32), mask))
 			if c>>16 <= best>>16 || cur+1 >= limit {
 				break
 			}
@@ -103,16 +125,17 @@ func (f *finder) search(e *Encoder, from, end int) []uint64 {
 			best = c
 		}
 		length := int(best >> 16)
-		d := int(uint16(^best)) + 1
-		if d > cur { // cannot be: every position in a bucket is before cur
+		dist := int(uint16(^best)) + 1
+		if dist > cur {
+			// Every position in a bucket is before cur, so this cannot be. If it were, the disk would be wrong: no match then.
 			cur++
 			continue
 		}
 		if length == 7 {
-			length = extend(p, cur, d, 7, maxMatch)
+			length = extend(p, cur, dist, 7, maxMatch)
 		}
 		length = min(length, end-cur)
-		e.seqs[n] = sequence(cur-lit, length, d)
+		e.seqs[n] = sequence(cur-lit, length, dist)
 		n++
 		lit = cur + length
 		k := cur + 2

@@ -17,7 +17,7 @@ func below(i, n int) int { return (i - n) >> 63 }
 //
 // How many literals come before a match cannot be foreseen, and a branch taken wrongly costs as much as ten of them. So up to four
 // are counted, and written, without a branch.
-func (h *histogram) count(c *counter, seqs []uint64, p *[pieceSize + pieceSlack]byte, from int, ends bool) int {
+func (h *histogram) count(c *counter, seqs []uint64, p *pieceBytes, from int, ends bool) int {
 	*c = counter{}
 	*h = histogram{}
 	at := uint(from)

@@ -32,15 +32,15 @@ func (r *bitReader) take(n int) (v int) {
 // code is a Huffman code as a map from its bits, first one highest, behind a 1.
 type code map[int]int
 
-func newCode(t testing.TB, lengths []uint8) code {
-	t.Helper()
+func newCode(tb testing.TB, lengths []uint8) code {
+	tb.Helper()
 	c := code{}
 	next := 0
 	for l := 1; l <= 15; l++ {
 		for s, n := range lengths {
 			if int(n) == l {
 				if bits.Len(uint(next)) > l {
-					t.Fatal("parse: too many codes")
+					tb.Fatal("parse: too many codes")
 				}
 				c[1<<l|next] = s
 				next++
@@ -63,28 +63,27 @@ func (r *bitReader) symbol(c code) int {
 }
 
 // parse reads a stream that an encoder here wrote.
-func parse(t testing.TB, in []byte) (s stream) {
-	t.Helper()
-	r := &bitReader{t: t, in: in}
+func parse(tb testing.TB, in []byte) (s stream) {
+	tb.Helper()
+	r := &bitReader{t: tb, in: in}
 	for last := false; !last; {
 		last = r.take(1) == 1
 		kind := r.take(2)
 		s.blocks[kind]++
-		fixedLit, fixedDist := fixedLengths()
-		lit, dist := fixedLit[:], fixedDist[:]
+		lit, dist := fixedLitLen[:], fixedDistLen[:]
 		switch kind {
 		case blockStored:
 			r.at = (r.at + 7) &^ 7
 			n := r.take(16)
 			if r.take(16) != n^0xffff {
-				t.Fatal("parse: stored length")
+				tb.Fatal("parse: stored length")
 			}
 			r.at += 8 * n
 			continue
 		case blockDynamic:
 			lit, dist = r.header()
 		}
-		litCode, distCode := newCode(t, lit), newCode(t, dist)
+		litCode, distCode := newCode(tb, lit), newCode(tb, dist)
 		for {
 			sym := r.symbol(litCode)
 			if sym == endOfBlock {

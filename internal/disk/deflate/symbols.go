@@ -63,7 +63,9 @@ func distSymbol(d uint32) uint8 {
 	return distSymbols[(d&^far|(256+d>>7)&far)&511]
 }
 
-// fixedLengths returns the code lengths of fixed blocks (section 3.2.6).
+// fixedLitLen and fixedDistLen are the code lengths of fixed blocks (section 3.2.6).
+var fixedLitLen, fixedDistLen = fixedLengths()
+
 func fixedLengths() (lit [288]uint8, dist [32]uint8) {
 	for i := range lit {
 		switch {
