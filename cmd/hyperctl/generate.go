@@ -52,9 +52,12 @@ written as an absolute one.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "file", "f", "", "write to this `file`, which must not exist")
-	f.StringVar(&o.outDir, "output-dir", "", "the same as OUTDIR")
+	f.StringVar(&o.outDir, "output-dir", "", "the `directory` OUTDIR")
 	f.StringToStringVar(&o.set, "set", nil, "set a `key=value`, as in pipeline.convert.compress=false")
 	f.StringToStringVar(&o.tags, "label", nil, "give the job a label `name=value`, which the report carries")
+	for _, name := range []string{"set", "label"} {
+		f.Lookup(name).DefValue = "" // help would print the empty list as a default
+	}
 	f.StringVar(&o.name, "name", "", "`name` of the VM")
 	f.BoolVar(&o.oneVM, "one-vm", false, "all disks belong to one VM")
 	f.Var(enum{&o.format, []string{manifest.FormatQcow2, manifest.FormatRaw, manifest.FormatVMDK, manifest.FormatVDI}}, "output-format", "format of the result")

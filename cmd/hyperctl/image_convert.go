@@ -56,7 +56,7 @@ boot on KVM use hyperctl manifest submit.`,
 	f.BoolVar(&o.compress, "compress", false, "compress the content (qcow2)")
 	o.compression = manifest.CompressionZlib
 	f.Var(enum{&o.compression, []string{manifest.CompressionZlib, manifest.CompressionZstd}}, "compression", "how to compress; implies --compress")
-	f.IntVar(&o.level, "level", 0, "how hard to compress, 1 to 9 for zlib, 1 to 19 for zstd; implies --compress; 0 is the default")
+	f.IntVar(&o.level, "level", 0, "how hard to compress, a `number` from 1 to 9 for zlib and to 19 for zstd; implies --compress")
 	f.BoolVar(&o.verify, "verify", false, "read DST back and prove that it holds what SRC holds")
 	sourceFormat(cmd, &o.sourceFormat)
 	complete(cmd, "output-format", writable())

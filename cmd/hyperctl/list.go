@@ -56,7 +56,7 @@ age_seconds; fields are only ever added.`,
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&o.states, "state", nil, "only these `states`, separated by commas: "+strings.Join(stateList, ", "))
-	f.StringSliceVar(&o.states, "status", nil, "the same as --state")
+	f.StringSliceVar(&o.states, "status", nil, "the same `states` as --state")
 	f.StringVar(&o.date, "date", "", "jobs that ended on this `day`: 2026-01-24, today or yesterday")
 	f.BoolVar(&o.all, "all", false, "jobs of every day, and entries that are no jobs")
 	f.IntVar(&o.limit, "limit", 0, "at most this many `jobs`; 0 is no limit")

@@ -234,3 +234,16 @@ func BenchmarkList100k(b *testing.B) {
 		})
 	}
 }
+
+func TestHintNamesTheJob(t *testing.T) {
+	for _, c := range [][2]string{
+		{"Copy it again, then: hyperctl workflow retry JOB", "Copy it again, then: hyperctl workflow retry 01A"},
+		{"hyperctl workflow show JOB -o wide", "hyperctl workflow show 01A -o wide"},
+		{"H2K-JOB-001 is told by the JOBS", "H2K-JOB-001 is told by the JOBS"},
+		{"", ""},
+	} {
+		if got := hintOf(queue.Job{ID: "01A", Hint: c[0]}); got != c[1] {
+			t.Errorf("%q became %q, want %q", c[0], got, c[1])
+		}
+	}
+}

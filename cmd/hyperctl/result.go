@@ -17,11 +17,35 @@ type result struct {
 		Output string `json:"output"` // file name
 		Bytes  int64  `json:"output_bytes"`
 	} `json:"outputs"`
+	Warnings []struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"warnings"`
+}
+
+// readResult reads the record of a job, as far as it can be read.
+func readResult(j queue.Job) result {
+	var r result
+	if len(j.Record) > 0 && json.Unmarshal(j.Record, &r) != nil {
+		return result{}
+	}
+	return r
 }
 
 // ended tells whether nothing more will come of a job.
 func ended(j queue.Job) bool {
 	return j.State == queue.Done || j.State == queue.Failed || j.State == queue.Ignored
+}
+
+// hintOf is what to do about a failed job, with its own name where the hint only says JOB.
+func hintOf(j queue.Job) string {
+	words := strings.Split(j.Hint, " ")
+	for i, w := range words {
+		if w == "JOB" {
+			words[i] = quoteArg(jobKey(j))
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // resultText says where the result of a job is, and what to type next. The record comes from the queue, and the names in it are
@@ -30,10 +54,7 @@ func resultText(j queue.Job) string {
 	if j.OutputDir == "" {
 		return ""
 	}
-	var r result
-	if len(j.Record) > 0 && json.Unmarshal(j.Record, &r) != nil {
-		r = result{}
-	}
+	r := readResult(j)
 	s := ": " + clean(j.OutputDir)
 	if len(r.Outputs) == 1 && plainName(r.Outputs[0].Output) {
 		s = fmt.Sprintf(": %s (%s)", clean(filepath.Join(j.OutputDir, r.Outputs[0].Output)), bytesText(r.Outputs[0].Bytes))
@@ -41,12 +62,22 @@ func resultText(j queue.Job) string {
 	if j.Warnings > 0 {
 		s += "  " + count(j.Warnings, "warning", "warnings")
 	}
-	if xml := filepath.Join(j.OutputDir, r.Name+".xml"); plainName(r.Name) {
-		if _, err := os.Stat(xml); err == nil {
-			s += "  next: virsh define " + clean(quoteArg(xml))
-		}
+	if next := nextText(j, r); next != "" {
+		s += "  next: " + next
 	}
 	return s
+}
+
+// nextText is the command that takes over what a job made.
+func nextText(j queue.Job, r result) string {
+	if j.OutputDir == "" || !plainName(r.Name) {
+		return ""
+	}
+	xml := filepath.Join(j.OutputDir, r.Name+".xml")
+	if _, err := os.Stat(xml); err != nil {
+		return ""
+	}
+	return "virsh define " + clean(quoteArg(xml))
 }
 
 // plainName tells whether a name is that of a file in a directory, and of nothing elsewhere.

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os/user"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,7 +21,8 @@ func newShow(con *console) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show JOB",
 		Short: "Show everything that is known of a job",
-		Long: `Show everything that is known of a job: where it stands, its files, and the record that it ended with.
+		Long: `Show everything that is known of a job: where it stands, what it made, its warnings, and what to type next. -o wide adds the
+record that it ended with as it stands in its .meta.json or .error.json.
 
 JOB is an id, the name of an entry (web01.vmdk) or its stem (web01); of several jobs with one stem the newest is meant.`,
 		Example: `  hyperctl workflow show web01
@@ -39,7 +43,7 @@ func runShow(ctx context.Context, con *console, key string) error {
 		return jobFailure(key, err)
 	}
 	now := con.now()
-	return con.printOne(newJobDoc(j, now), jobKey(j), func(w io.Writer) { writeJob(w, con.style, j, now) })
+	return con.printOne(newJobDoc(j, now), jobKey(j), func(w io.Writer) { writeJob(w, con.style, j, now, con.opts.output == outWide) })
 }
 
 // jobFailure says which job an error is about.
@@ -51,7 +55,8 @@ func jobFailure(key string, err error) error {
 	return err
 }
 
-func writeJob(w io.Writer, s style, j queue.Job, now time.Time) {
+// writeJob writes what people ask about a job first; whole adds the record as it stands.
+func writeJob(w io.Writer, s style, j queue.Job, now time.Time, whole bool) {
 	row := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(w, "%-9s %s\n", name, value)
@@ -61,14 +66,14 @@ func writeJob(w io.Writer, s style, j queue.Job, now time.Time) {
 		if t == nil || t.IsZero() {
 			return ""
 		}
-		return fmt.Sprintf("%s (%s ago)", t.Format(time.DateTime), spanText(now.Sub(*t)))
+		return fmt.Sprintf("%s (%s ago)", t.Local().Format(time.DateTime), spanText(now.Sub(*t)))
 	}
 	state, color := s.state(j.State)
 	row("Job", s.paint(bold, clean(j.Name)))
 	row("State", s.paint(color, state))
 	row("Why", cleanLine(j.Reason))
 	row("Code", clean(j.Code))
-	row("Try", cleanLine(j.Hint))
+	row("Try", cleanLine(hintOf(j)))
 	row("Id", clean(j.ID))
 	row("Kind", clean(j.Kind))
 	if j.OriginalName != j.Name {
@@ -88,14 +93,21 @@ func writeJob(w io.Writer, s style, j queue.Job, now time.Time) {
 	}
 	row("Entry", clean(j.Path))
 	row("Output", clean(j.OutputDir))
+	r := readResult(j)
+	for _, o := range r.Outputs {
+		if plainName(o.Output) {
+			row("Image", fmt.Sprintf("%s (%s)", clean(filepath.Join(j.OutputDir, o.Output)), bytesText(o.Bytes)))
+		}
+	}
+	row("Next", nextText(j, r))
 	row("Log", clean(j.LogPath))
-	if j.Warnings > 0 {
-		row("Warnings", fmt.Sprint(j.Warnings))
+	for _, w := range r.Warnings {
+		row("Warning", cleanLine(strings.TrimSpace(w.Code+" "+w.Message)))
 	}
 	if j.Submitter != nil {
-		row("By", fmt.Sprintf("user %d", *j.Submitter))
+		row("By", userText(*j.Submitter))
 	}
-	if len(j.Record) > 0 {
+	if len(j.Record) > 0 && whole {
 		var b bytes.Buffer
 		if json.Indent(&b, j.Record, "  ", "  ") == nil {
 			fmt.Fprintln(w, "Record")
@@ -104,6 +116,16 @@ func writeJob(w io.Writer, s style, j queue.Job, now time.Time) {
 			}
 		}
 	}
+}
+
+// userText names a user of this machine.
+func userText(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
+	u, err := user.LookupId(id)
+	if err != nil {
+		return "user " + id
+	}
+	return clean(u.Username) + " (" + id + ")"
 }
 
 // completeJobs offers the names of jobs to the shell.

@@ -161,7 +161,7 @@ func (w *waiter) failure() *failure {
 		case queue.Ignored:
 			f.what, f.why, f.try = j.Name+" is no job", j.Reason, "rm "+quoteArg(j.Path)
 		case queue.Failed:
-			f.code, f.what, f.why, f.try = j.Code, "job "+j.Name+" failed", j.Reason, j.Hint
+			f.code, f.what, f.why, f.try = j.Code, "job "+j.Name+" failed", j.Reason, hintOf(j)
 			if f.try == "" {
 				f.try = "hyperctl workflow show " + quoteArg(jobKey(j))
 			}
