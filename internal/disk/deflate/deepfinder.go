@@ -16,6 +16,8 @@ type deepFinder struct {
 	buckets [1 << deepBits]uint64
 }
 
+func (f *deepFinder) reset() { clear(f.buckets[:]) }
+
 // at returns the longest match for i, the nearest one of these, and enters i; a length below minFound is none.
 func (f *deepFinder) at(p *pieceBytes, i, most int, mask uint32) (length, dist int) {
 	here := load64(p, uint16(i))
@@ -82,12 +84,12 @@ func (f *deepFinder) search(e *Encoder, from, end int) []uint64 {
 		n++
 		lit = cur + length
 		k := entered + 1
-		if length > longMatch {
-			for range longMatch / 2 {
+		if length > longRun && dist <= longRun/2 {
+			for range longRun / 2 {
 				f.enter(p, k)
 				k++
 			}
-			k = lit - longMatch/2
+			k = lit - longRun/2
 		}
 		for ; k < min(lit, limit); k++ {
 			f.enter(p, k)

@@ -68,7 +68,7 @@ func NewEncoder(o Options) (*Encoder, error) {
 		e.deep = new(deepFinder)
 		e.maxParts = 8
 	} else {
-		e.fast = new(finder)
+		e.fast = newFinder(o.Window)
 	}
 	return e, nil
 }
@@ -92,9 +92,9 @@ func (e *Encoder) EncodeLimit(dst, src []byte, limit int) ([]byte, bool) {
 func (e *Encoder) encode(dst, src []byte, limit int) ([]byte, bool) {
 	w := bitWriter{out: dst[:cap(dst)], at: len(dst)}
 	if e.deep != nil {
-		clear(e.deep.buckets[:])
+		e.deep.reset()
 	} else {
-		clear(e.fast.buckets[:])
+		e.fast.reset()
 	}
 	var base, from int // where the piece begins in src, and where in the piece is what was not yet written
 	for {

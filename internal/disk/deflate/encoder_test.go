@@ -205,7 +205,7 @@ func TestMatchesCrossPieces(t *testing.T) {
 			}
 		}
 		first := len(e.Encode(nil, src[:d]))
-		if got, most := len(checkEncode(t, e, src)), first+len(src)/100; got > most {
+		if got, most := len(checkEncode(t, e, src)), first+len(src)/50; got > most {
 			t.Errorf("%+v: %d bytes that repeat every %d become %d, want at most %d", o, len(src), d, got, most)
 		}
 	}

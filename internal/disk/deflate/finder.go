@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	bucketBits = 12
+	bucketBits = 14
 	minFound   = 4          // bytes that are hashed, and the shortest match that is found
 	hashFactor = 0x9e3779b1 // odd: different bytes have different products
 
@@ -15,8 +15,9 @@ const (
 	stepShift = 7
 	maxStep   = 8
 
-	// Of a match longer than this only the positions at its beginning and end are entered: the ones between have mostly the same bytes.
-	longMatch = 32
+	// Of a run longer than this, of bytes that repeat within half of it, only half of it is entered at each end: between there is
+	// nothing else.
+	longRun = 32
 )
 
 // pieceBytes are the bytes of a piece, with what may be read beyond it.
@@ -26,12 +27,21 @@ type pieceBytes [pieceSize + pieceSlack]byte
 // half: the position in the piece in 16 bits, below 16 bits of the product that the hash is a part of. With these a candidate is known for
 // one, but for rare chances, before its bytes are looked at; most positions have none.
 type finder struct {
+	mask    uint32 // number of buckets in use, less one
 	buckets [1 << bucketBits]uint64
 }
 
+// newFinder returns a finder with as many buckets as the window has bytes, within reason: what need not be larger stays in the cache
+// next to the processor.
+func newFinder(window int) *finder {
+	return &finder{mask: uint32(min(max(window, 1<<12), 1<<bucketBits) - 1)}
+}
+
+func (f *finder) reset() { clear(f.buckets[:f.mask+1]) }
+
 // shift moves the positions down with the content of the piece. What is moved out ends at a position that is never before another.
 func (f *finder) shift() {
-	for i, b := range f.buckets {
+	for i, b := range f.buckets[:f.mask+1] {
 		f.buckets[i] = uint64(shifted(uint32(b>>32)))<<32 | uint64(shifted(uint32(b)))
 	}
 }
@@ -69,7 +79,7 @@ func larger(a, b uint32) uint32 {
 // if that is the same.
 func (f *finder) enter(v uint32, i uint16) uint64 {
 	v *= hashFactor
-	h := v >> (32 - bucketBits)
+	h := v >> (32 - bucketBits) & f.mask
 	entry := v<<16 | uint32(i)
 	b := f.buckets[h]
 	f.buckets[h] = b<<32 | uint64(entry)
@@ -139,12 +149,12 @@ func (f *finder) search(e *Encoder, from, end int) []uint64 {
 		n++
 		lit = cur + length
 		k := cur + 2
-		if length > longMatch {
-			for range longMatch / 2 {
+		if length > longRun && dist <= longRun/2 {
+			for range longRun / 2 {
 				f.enter(load32(p, uint16(k)), uint16(k))
 				k++
 			}
-			k = lit - longMatch/2
+			k = lit - longRun/2
 		}
 		for ; k < min(lit, limit); k++ {
 			f.enter(load32(p, uint16(k)), uint16(k))
