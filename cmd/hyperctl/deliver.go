@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"hyper2kvm/internal/queue"
 )
@@ -38,10 +39,12 @@ func (c *console) deliver(ctx context.Context, sp *queue.Spool, p parcel, name s
 	m := c.newMeter("copy")
 	defer m.done()
 	ref, err := sp.Submit(ctx, sources, queue.SubmitOptions{Name: entry, Progress: m.update})
-	if errors.Is(err, fs.ErrPermission) {
-		f := *explainError(err)
-		f.why = "this user may not write to " + filepath.Join(sp.Dir(), queue.DirQueued)
-		return submitted{}, &f
+	if pe, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(err, fs.ErrPermission) {
+		f := &failure{exit: exitDenied, what: "this user may not read " + pe.Path, try: "use sudo, or ask the owner for access", err: err}
+		if strings.HasPrefix(pe.Path, sp.Dir()+"/") {
+			f.what, f.try = "this user may not write to "+filepath.Join(sp.Dir(), queue.DirQueued), joinLine(sp.Dir())
+		}
+		return submitted{}, f
 	}
 	return submitted{Name: ref.Name, Path: filepath.Join(sp.Dir(), queue.DirQueued, ref.Name), From: p.name(), ref: ref}, err
 }

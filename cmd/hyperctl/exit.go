@@ -83,7 +83,7 @@ var kinds = []struct {
 	{queue.ErrDenied, exitDenied, "join the group hyper2kvm, or ask the job's owner"},
 	{queue.ErrName, exitUsage, "rename the file: letters, digits, dots, dashes and underscores always work"},
 	{queue.ErrLayout, exitError, "hyperctl workflow status --workflow-dir DIR"},
-	{fs.ErrPermission, exitDenied, "join the group hyper2kvm (newgrp hyper2kvm), or use sudo"},
+	{fs.ErrPermission, exitDenied, "use sudo, or ask the owner for access"},
 	{fs.ErrExist, exitConflict, "choose another name: nothing is ever overwritten"},
 	{fs.ErrNotExist, exitNotFound, ""},
 	{disk.ErrMissing, exitNotFound, "put the missing file beside the image, under the name that the image gives"},

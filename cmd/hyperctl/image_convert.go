@@ -131,7 +131,7 @@ func runImageConvert(ctx context.Context, con *console, o convertOptions) error 
 	if _, err := os.Lstat(o.target); err == nil {
 		return targetExists(o.target, nil)
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return outputFailure(o.target, err)
 	}
 	start := con.now()
 	img, err := openImage(ctx, o.source, o.sourceFormat)

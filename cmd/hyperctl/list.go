@@ -80,9 +80,22 @@ func runList(ctx context.Context, con *console, o listOptions) error {
 	filter.NamesOnly = con.opts.output == outName
 	err = printAll(con, jobsView(con), counted(sp.Jobs(ctx, filter), &seen))
 	if err == nil && seen == 0 {
-		con.note("no such jobs in %s", sp.Dir())
+		con.note("%s", o.nothing(sp.Dir()))
 	}
 	return err
+}
+
+// nothing says that a list is empty, and what would show more.
+func (o listOptions) nothing(dir string) string {
+	switch {
+	case o.all && len(o.states) == 0:
+		return "there are no jobs in " + dir
+	case len(o.states) == 0 && o.date == "":
+		return "nothing is in the queue of " + dir + ", and nothing ended today; --all lists other days too"
+	case !o.all && o.date == "":
+		return "there are no such jobs in " + dir + " today; --all lists other days too"
+	}
+	return "there are no such jobs in " + dir
 }
 
 // listGarbage is how much garbage may lie beside what is in use, in percent. A list holds little and makes much: collecting it less

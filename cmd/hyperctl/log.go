@@ -40,7 +40,7 @@ func runLog(ctx context.Context, con *console, key string, follow bool) error {
 	if err != nil {
 		return err
 	}
-	j, err := sp.Find(ctx, key)
+	j, err := findJob(ctx, sp, key)
 	if err != nil {
 		return jobFailure(key, err)
 	}

@@ -91,6 +91,9 @@ func readFailure(path string, err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		f.why = pe.Err.Error()
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		f.why, f.try = "there is no such file", "ls -l "+quoteArg(filepath.Dir(path))
+	}
 	return &f
 }
 

@@ -37,10 +37,10 @@ func runQueue(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
+	if st.Counts, err = sp.Count(ctx); err != nil {
+		return err
+	}
 	if live != queue.LiveRunning {
-		if st.Counts, err = sp.Count(ctx); err != nil {
-			return err
-		}
 		st.Held, st.HeldMore = nil, 0 // what held them when the daemon ran may be gone
 	}
 	doc := queueDoc{Liveness: live, Counts: st.Counts, Held: st.Held, HeldMore: st.HeldMore}

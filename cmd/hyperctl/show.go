@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -24,7 +26,8 @@ func newShow(con *console) *cobra.Command {
 		Long: `Show everything that is known of a job: where it stands, what it made, its warnings, and what to type next. -o wide adds the
 record that it ended with as it stands in its .meta.json or .error.json.
 
-JOB is an id, the name of an entry (web01.vmdk) or its stem (web01); of several jobs with one stem the newest is meant.`,
+JOB is an id, the name of an entry (web01.vmdk) or its stem (web01), or the name of a file that a job took along; of several jobs
+with one stem the newest is meant.`,
 		Example: `  hyperctl workflow show web01
   hyperctl workflow show web01 -o json`,
 		Args:              cobra.ExactArgs(1),
@@ -38,13 +41,33 @@ func runShow(ctx context.Context, con *console, key string) error {
 	if err != nil {
 		return err
 	}
-	j, err := sp.Find(ctx, key)
+	j, err := findJob(ctx, sp, key)
 	if err != nil {
 		return jobFailure(key, err)
 	}
 	now := con.now()
 	return con.printOne(newJobDoc(j, now), jobKey(j), func(w io.Writer) { writeJob(w, con.style, j, now, con.opts.output == outWide) })
 }
+
+// findJob finds a job by what a person calls it: its id, a name, or the name of a file that went into it.
+func findJob(ctx context.Context, sp *queue.Spool, key string) (queue.Job, error) {
+	j, err := sp.Find(ctx, key)
+	if !errors.Is(err, queue.ErrNotFound) || !plainName(key) {
+		return j, err
+	}
+	for other, lerr := range sp.Jobs(ctx, queue.Filter{All: true, States: []queue.State{queue.Running, queue.Done, queue.Failed}, Limit: maxSearched}) {
+		if lerr != nil {
+			break
+		}
+		if _, serr := os.Lstat(filepath.Join(other.Path, key)); serr == nil && other.ID != "" {
+			return sp.Find(ctx, other.ID)
+		}
+	}
+	return j, err
+}
+
+// maxSearched is how many jobs are looked into for a file.
+const maxSearched = 1000
 
 // jobFailure says which job an error is about.
 func jobFailure(key string, err error) error {

@@ -52,11 +52,11 @@ func runStatus(ctx context.Context, con *console) error {
 		return err
 	}
 	if live != queue.LiveRunning {
-		// Nobody counts while the daemon is away: what it wrote last is history, and so is why something waited.
-		st.Held, st.HeldMore = nil, 0
-		if st.Counts, err = sp.Count(ctx); err != nil {
-			return err
-		}
+		st.Held, st.HeldMore = nil, 0 // nobody says why something waits while the daemon is away
+	}
+	// The heartbeat's counts may be two seconds old: what was submitted just now shall be seen.
+	if st.Counts, err = sp.Count(ctx); err != nil {
+		return err
 	}
 	now := con.now()
 	doc := statusDoc{WorkflowDir: sp.Dir(), Liveness: live, Running: live == queue.LiveRunning, HeldBy: heldReasons(st.Held), Status: st}

@@ -3,8 +3,11 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"os/user"
+	"strconv"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"hyper2kvm/internal/manifest"
 	"hyper2kvm/internal/queue"
@@ -90,12 +93,28 @@ func (c *console) openSpool() (*queue.Spool, error) {
 	return sp, nil
 }
 
+// joinLine says how to get at a workflow directory: by its group, which is hyper2kvm unless somebody chose another.
+func joinLine(dir string) string {
+	group := "hyper2kvm"
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) == nil {
+		if g, err := user.LookupGroupId(strconv.FormatUint(uint64(st.Gid), 10)); err == nil {
+			group = clean(g.Name)
+		}
+	}
+	if group == "root" {
+		return "use sudo: the directory belongs to root alone"
+	}
+	return "join the group " + group + " (newgrp " + group + "), or use sudo"
+}
+
 // layoutFailure says why a directory cannot be used as a workflow directory, and who named it.
 func (c *console) layoutFailure(dir string, err error) error {
 	f := &failure{exit: exitError, code: manifest.CodeQueueLayout, what: "cannot use the workflow directory " + dir, why: err.Error(), err: err}
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		f.exit, f.code, f.try = exitDenied, "", "join the group hyper2kvm (newgrp hyper2kvm), or use sudo"
+		f.exit, f.code = exitDenied, ""
+		f.why, f.try = "this user has no access to it", joinLine(dir)
 	case !errors.Is(err, fs.ErrNotExist):
 	case isDir(dir):
 		f.exit, f.code, f.what = exitDaemon, "", "the daemon never ran on "+dir
