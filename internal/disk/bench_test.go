@@ -1,7 +1,6 @@
 package disk_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -10,9 +9,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/klauspost/compress/flate"
-
 	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/disk/deflate"
 	"hyper2kvm/internal/disk/disktest"
 	"hyper2kvm/internal/disk/formats"
 )
@@ -26,11 +24,11 @@ type deflateWriter struct {
 func newDeflateWriter(chunk int) *deflateWriter {
 	w := &deflateWriter{chunk: chunk}
 	w.pool.New = func() any {
-		fw, err := flate.NewWriterWindow(nil, 4096)
+		e, err := deflate.NewEncoder(deflate.Options{})
 		if err != nil {
-			panic(err) // the window is a constant
+			panic(err) // the options are constants
 		}
-		return fw
+		return e
 	}
 	return w
 }
@@ -38,20 +36,12 @@ func newDeflateWriter(chunk int) *deflateWriter {
 func (w *deflateWriter) ChunkSize() int { return w.chunk }
 
 func (w *deflateWriter) Encode(dst, src []byte) ([]byte, error) {
-	fw := w.pool.Get().(*flate.Writer)
-	defer w.pool.Put(fw)
-	out := bytes.NewBuffer(dst)
-	fw.Reset(out)
-	if _, err := fw.Write(src); err != nil {
-		return nil, err
+	e := w.pool.Get().(*deflate.Encoder)
+	defer w.pool.Put(e)
+	if out, ok := e.EncodeLimit(dst[:0], src, len(src)-1); ok {
+		return out, nil
 	}
-	if err := fw.Close(); err != nil {
-		return nil, err
-	}
-	if out.Len() >= len(src) {
-		return src, nil
-	}
-	return out.Bytes(), nil
+	return src, nil
 }
 
 func (w *deflateWriter) Append(context.Context, int64, []byte) error { return nil }

@@ -9,6 +9,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/disk/deflate"
 )
 
 // compressedSpan splits the L2 entry of a compressed cluster (specification, "Compressed Clusters Descriptor"): x low bits
@@ -62,12 +63,11 @@ func (img *Image) decompress(dst []byte, entry uint64) error {
 	if img.decode.zstd != nil {
 		err = img.decode.unzstd(dst, src)
 	} else {
-		clear(s.src[len(src) : len(src)+inputSlack])
-		err = s.inflate.inflate(dst, s.src, len(src))
+		err = s.inflate(dst, src)
 	}
 	if err != nil {
 		kind := disk.ErrCorrupt
-		if left < n && errors.Is(err, io.ErrUnexpectedEOF) {
+		if left < n && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, deflate.ErrTruncated)) {
 			kind = disk.ErrTruncated
 		}
 		return &disk.Error{Format: "qcow2", Op: "decompress cluster", File: img.file.Name(), Off: off, Kind: kind, Err: err}
@@ -83,8 +83,8 @@ type decoder struct {
 
 // decodeState is what one goroutine uses for one cluster.
 type decodeState struct {
-	src     []byte    // compressed data: the most that an entry can claim, and inputSlack
-	inflate *inflater // nil for zstd
+	src     []byte           // compressed data: the most that an entry can claim
+	deflate *deflate.Decoder // nil for zstd
 }
 
 func newDecoder(h *header) (decoder, error) {
@@ -98,12 +98,12 @@ func newDecoder(h *header) (decoder, error) {
 		}
 		d.zstd = z
 	}
-	room := 2*h.clusterSize + disk.SectorSize + inputSlack
+	room := 2*h.clusterSize + disk.SectorSize
 	framed := d.zstd != nil
 	d.states = &sync.Pool{New: func() any {
 		s := &decodeState{src: make([]byte, room)}
 		if !framed {
-			s.inflate = newInflater()
+			s.deflate = new(deflate.Decoder)
 		}
 		return s
 	}}
@@ -117,6 +117,19 @@ func (d decoder) close() {
 	if d.zstd != nil {
 		d.zstd.Close()
 	}
+}
+
+// inflate fills dst from a deflate stream. What the stream holds beyond dst, and what is wrong there, does not matter: readers stop
+// when the cluster is full.
+func (s *decodeState) inflate(dst, src []byte) error {
+	n, _, err := s.deflate.Inflate(dst, src)
+	switch {
+	case n == len(dst):
+		return nil
+	case err == nil:
+		return errShortStream
+	}
+	return err
 }
 
 // unzstd fills dst from zstd frames, normally one. What follows is padding, which a decoder would take for a broken frame.
@@ -138,8 +151,9 @@ func (d decoder) unzstd(dst, src []byte) error {
 }
 
 var (
-	errFrame    = errors.New("not a zstd frame")
-	errNoBlocks = io.ErrUnexpectedEOF
+	errShortStream = errors.New("the stream ends before the cluster does")
+	errFrame       = errors.New("not a zstd frame")
+	errNoBlocks    = io.ErrUnexpectedEOF
 )
 
 // frameLen returns the length of the zstd or skippable frame that b begins with (RFC 8878 section 3.1).

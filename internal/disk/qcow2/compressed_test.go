@@ -2,14 +2,67 @@ package qcow2
 
 import (
 	"bytes"
+	"compress/flate"
 	"errors"
 	"io"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
 
+	"hyper2kvm/internal/disk/deflate"
 	"hyper2kvm/internal/disk/disktest"
 )
+
+// TestDeflateStreams decodes what other writers may store: the whole window, any level, more than a cluster, and anything behind it.
+func TestDeflateStreams(t *testing.T) {
+	const size = DefaultClusterSize
+	content := append(disktest.Text(size/2), disktest.Random(1, size/2)...)
+	stream := func(level int, b ...byte) []byte {
+		var out bytes.Buffer
+		w, err := flate.NewWriter(&out, level)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	d, err := newDecoder(&header{clusterSize: size})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := d.get()
+	dst := make([]byte, size)
+	for _, c := range []struct {
+		name string
+		src  []byte
+		want error
+	}{
+		{"stored", stream(0, content...), nil},
+		{"fast", stream(1, content...), nil},
+		{"small", stream(9, content...), nil},
+		{"literals", stream(flate.HuffmanOnly, content...), nil},
+		{"padding", append(stream(6, content...), "padding of any kind"...), nil},
+		{"more than a cluster", stream(6, append(bytes.Clone(content), content...)...), nil},
+		{"broken behind the cluster", append(stream(0, content...)[:size+10], 0xff, 0xff), nil},
+		{"less than a cluster", stream(6, content[:size-1]...), errShortStream},
+		{"nothing", nil, deflate.ErrTruncated},
+		{"cut", stream(6, content...)[:size/3], deflate.ErrTruncated},
+		{"no stream", []byte{7, 7, 7, 7, 7, 7, 7, 7, 7}, deflate.ErrCorrupt},
+	} {
+		clear(dst)
+		if err := s.inflate(dst, c.src); !errors.Is(err, c.want) || err == nil && !bytes.Equal(dst, content) {
+			t.Errorf("%s: error %v, want %v", c.name, err, c.want)
+		}
+		if n := testing.AllocsPerRun(10, func() { _ = s.inflate(dst, c.src) }); n > 0 {
+			t.Errorf("%s: %v allocations", c.name, n)
+		}
+	}
+}
 
 // TestZstdFrames decodes what a writer other than ours and qemu may store: large windows, checksums, several frames, frames to
 // skip, and anything behind them.

@@ -94,7 +94,7 @@ func (w *Writer) ChunkSize() int { return int(w.head.clusterSize) }
 
 // Encode compresses one cluster, as NewWriter was asked to. What does not shrink comes back as it is, a short last chunk filled up
 // with zeroes to a whole cluster. Safe for concurrent use.
-func (w *Writer) Encode(dst, src []byte) ([]byte, error) { return w.enc.encode(dst, src) }
+func (w *Writer) Encode(dst, src []byte) ([]byte, error) { return w.enc.encode(dst, src), nil }
 
 // Append stores an encoded cluster: one as long as a cluster is plain, a shorter one compressed.
 func (w *Writer) Append(ctx context.Context, off int64, b []byte) error {

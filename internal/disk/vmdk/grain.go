@@ -1,23 +1,19 @@
 package vmdk
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
-	"io"
 	"slices"
 
-	"github.com/klauspost/compress/zlib"
-
 	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/disk/deflate"
 )
 
 // inflater holds what inflating a grain needs, so that a steady stream of reads allocates nothing.
 type inflater struct {
-	stored []byte // the grain as it is in the file, its marker included
-	source bytes.Reader
-	stream io.ReadCloser
-	past   [disk.SectorSize]byte // what a stream holds beyond the end of the disk
+	stored  []byte // the grain as it is in the file, its marker included
+	whole   []byte // the grain, where the disk ends within it
+	decoder deflate.Decoder
 }
 
 // storedSlack is how much longer than its content a grain is expected to be at most: marker, zlib's header and checksum, and
@@ -69,8 +65,7 @@ func (s *sparse) inflate(p []byte, grain, at, guess int64) error {
 	if err != nil {
 		return err
 	}
-	z.source.Reset(b)
-	if err := z.expand(p, s.head.grainBytes()); err != nil {
+	if err := z.expand(p, b, s.head.grainBytes()); err != nil {
 		return &disk.Error{Format: formatName, Op: "inflate grain", File: s.file.Name(), Off: off, Kind: disk.ErrCorrupt, Err: err}
 	}
 	return nil
@@ -106,36 +101,24 @@ var (
 	errLongGrain  = errors.New("the stream holds more than a grain")
 )
 
-// expand fills p from the stream in source. A grain at the end of the disk may hold more than p, but never more than size.
-// Reading up to the stream's end is what checks its sum.
-func (z *inflater) expand(p []byte, size int64) error {
-	var err error
-	if z.stream == nil {
-		z.stream, err = zlib.NewReader(&z.source)
-	} else {
-		err = z.stream.(zlib.Resetter).Reset(&z.source, nil)
+// expand fills p from a stream, whose sum is checked. A grain at the end of the disk may hold more than p, but never more than size.
+func (z *inflater) expand(p, stream []byte, size int64) error {
+	whole := p
+	if int64(len(p)) < size {
+		z.whole = slices.Grow(z.whole[:0], int(size))[:size]
+		whole = z.whole
 	}
-	if err != nil {
-		z.stream = nil
+	n, _, err := z.decoder.InflateZlib(whole, stream)
+	switch {
+	case errors.Is(err, deflate.ErrLong):
+		return errLongGrain
+	case errors.Is(err, deflate.ErrTruncated), err == nil && n < len(p):
+		return errShortGrain
+	case err != nil:
 		return err
 	}
-	n, err := io.ReadFull(z.stream, p)
-	if err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return errShortGrain
-		}
-		return err
+	if int64(len(p)) < size {
+		copy(p, whole)
 	}
-	for left := size - int64(n); ; {
-		n, err := z.stream.Read(z.past[:])
-		left -= int64(n)
-		switch {
-		case left < 0:
-			return errLongGrain
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
-	}
+	return nil
 }

@@ -18,12 +18,12 @@ const (
 )
 
 const (
-	headerSize     = disk.SectorSize
-	gdAtEnd        = math.MaxUint64 // the grain directory's place is in the footer
-	deflate        = 1              // the only compression there is
-	lineEnds       = "\n \r\n"
-	defaultGrain   = 128
-	defaultEntries = 512
+	headerSize       = disk.SectorSize
+	gdAtEnd          = math.MaxUint64 // the grain directory's place is in the footer
+	algorithmDeflate = 1              // the only compression there is
+	lineEnds         = "\n \r\n"
+	defaultGrain     = 128
+	defaultEntries   = 512
 )
 
 // header is what is used of the header of a sparse extent, or of the footer. Places and sizes are in sectors.
@@ -106,7 +106,7 @@ func parseHeader(b []byte, file string, off int64) (header, error) {
 	}
 	algorithm := le.Uint16(b[77:])
 	switch {
-	case h.compressed() && algorithm != deflate:
+	case h.compressed() && algorithm != algorithmDeflate:
 		return bad(disk.ErrUnsupported, 77, "compression algorithm %d, this program reads 1 (deflate)", algorithm)
 	case h.compressed() != (h.flags&flagMarkers != 0):
 		return bad(disk.ErrUnsupported, 8, "flags %#x: only one of compression (0x10000) and markers (0x20000) is set", h.flags)

@@ -5,9 +5,8 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/klauspost/compress/zlib"
-
 	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/disk/deflate"
 )
 
 // Layout of the streams that are written: what ESXi imports.
@@ -21,25 +20,29 @@ const (
 // their table behind them, grain directory, footer.
 type streamLayout struct {
 	w         *Writer
-	level     int
-	encoders  sync.Pool // of *encoder
+	encoders  sync.Pool // of *deflate.Encoder
 	header    []byte
 	directory []uint32
 }
 
-func newStreamLayout(w *Writer, level int) *streamLayout {
-	if level == 0 {
-		level = zlib.DefaultCompression
+func newStreamLayout(w *Writer, level int) (*streamLayout, error) {
+	first, err := deflate.NewEncoder(deflateOptions(level))
+	if err != nil {
+		return nil, err
 	}
-	s := &streamLayout{w: w, level: level, directory: make([]uint32, w.tables())}
-	s.encoders.New = func() any { return new(encoder) }
-	return s
+	s := &streamLayout{w: w, directory: make([]uint32, w.tables())}
+	s.encoders.New = func() any {
+		e, _ := deflate.NewEncoder(deflateOptions(level)) // no error: it was good before
+		return e
+	}
+	s.encoders.Put(first)
+	return s, nil
 }
 
 func (s *streamLayout) begin(descriptor []byte) {
 	s.header = s.w.writtenHeader(streamVersion, streamFlags, streamOverhead)
 	binary.LittleEndian.PutUint64(s.header[56:], gdAtEnd)
-	binary.LittleEndian.PutUint16(s.header[77:], deflate)
+	binary.LittleEndian.PutUint16(s.header[77:], algorithmDeflate)
 	s.w.write(s.header)
 	s.w.write(descriptor)
 	s.w.write(make([]byte, (streamOverhead-descriptorAt-descriptorLen)*disk.SectorSize))

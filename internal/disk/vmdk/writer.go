@@ -9,8 +9,6 @@ import (
 	"io"
 	"math"
 
-	"github.com/klauspost/compress/zlib"
-
 	"hyper2kvm/internal/disk"
 )
 
@@ -36,7 +34,7 @@ const (
 // Options of a Writer. The zero value is good.
 type Options struct {
 	Subformat   string   // StreamOptimized or MonolithicSparse; empty = StreamOptimized
-	Level       int      // zlib's, 1 to 9; 0 = the codec's default. MonolithicSparse is not compressed
+	Level       int      // zlib's, 1 to 9, more is smaller and slower; 0 = fast. MonolithicSparse is not compressed
 	ExtentName  string   // the extent's name in the descriptor
 	AdapterType string   // ide, buslogic, lsilogic or legacyESX; empty = lsilogic
 	HWVersion   int      // virtual hardware version, 0 = 10
@@ -81,8 +79,8 @@ func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 	if size < 0 || size > disk.MaxSize {
 		return nil, fault(disk.ErrLimit, "create", "", noOffset, "a size of %d bytes, want 0 to %d", size, int64(disk.MaxSize))
 	}
-	if o.Level < 0 || o.Level > zlib.BestCompression {
-		return nil, fault(disk.ErrUnsupported, "create", "", noOffset, "compression level %d, want 1 to %d", o.Level, zlib.BestCompression)
+	if o.Level < 0 || o.Level > 9 {
+		return nil, fault(disk.ErrUnsupported, "create", "", noOffset, "compression level %d, want 1 to 9", o.Level)
 	}
 	if o.ContentID == [16]byte{} {
 		rand.Read(o.ContentID[:]) // never fails
@@ -93,7 +91,11 @@ func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 	switch o.Subformat {
 	case "", StreamOptimized:
 		o.Subformat = StreamOptimized
-		w.layout = newStreamLayout(w, o.Level)
+		s, err := newStreamLayout(w, o.Level)
+		if err != nil {
+			return nil, err
+		}
+		w.layout = s
 	case MonolithicSparse:
 		w.layout = &sparseLayout{w: w}
 	default:
