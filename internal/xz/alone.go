@@ -37,7 +37,7 @@ type alone struct {
 	last  bool   // the file has no more
 	known bool   // the header states the size
 	left  uint64 // bytes of content, if it does
-	done  bool
+	ended bool   // the end marker was there
 }
 
 // newAlone reads the header of a .lzma file.
@@ -101,10 +101,7 @@ func (a *alone) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if a.done {
-		return 0, io.EOF
-	}
-	if a.known && a.left == 0 {
+	if a.ended || a.known && a.left == 0 {
 		return 0, a.finish()
 	}
 	n := min(len(p), a.d.dict.room())
@@ -130,46 +127,37 @@ func (a *alone) Read(p []byte) (int, error) {
 func (a *alone) decode(n int) (int, error) {
 	at := a.d.dict.pos
 	for {
-		switch a.d.run(n-(a.d.dict.pos-at), a.bound()) {
+		got := a.d.run(n-(a.d.dict.pos-at), a.bound())
+		if a.last && (got == starved || a.d.rc.pos > a.valid) {
+			return 0, fail(ErrTruncated, a.in.off, "in the data")
+		}
+		switch got {
 		case filled:
-			if a.last && a.d.rc.pos > a.valid {
-				return 0, fail(ErrTruncated, a.in.off, "in the data")
-			}
 			return n, nil
 		case starved:
-			if a.last {
-				return 0, fail(ErrTruncated, a.in.off, "in the data")
-			}
 			if err := a.refill(); err != nil {
 				return 0, err
 			}
 		case ended:
-			got := a.d.dict.pos - at
-			a.done, a.d.pending = true, 0
-			if a.known && uint64(got) < a.left {
-				return 0, fail(ErrCorrupt, a.in.off, "the content ends %d bytes before its stated size", a.left-uint64(got))
+			n = a.d.dict.pos - at
+			a.ended, a.d.pending = true, 0
+			if a.known && uint64(n) < a.left {
+				return 0, fail(ErrCorrupt, a.in.off, "the content ends %d bytes before its stated size", a.left-uint64(n))
 			}
-			return got, nil
+			return n, nil
 		default:
 			return 0, fail(ErrCorrupt, a.in.off, "in the LZMA data before")
 		}
 	}
 }
 
-// finish checks that the data ends with the content: with a marker if there has to be one, and without anything behind it.
+// finish checks that the data ends with the content, and the file with the data.
 func (a *alone) finish() error {
-	if !a.done && a.d.pending == 0 && a.d.rc.code != 0 { // the size is stated, and a marker stands there besides
+	if !a.ended && a.d.pending == 0 && a.d.rc.code != 0 { // the size is stated, and a marker stands there besides
 		a.d.dict.room()
 		if _, err := a.decode(1); err != nil {
 			return err
 		}
-		if !a.done {
-			return fail(ErrCorrupt, a.in.off, "there is more content than stated")
-		}
-	}
-	a.done = true
-	if a.d.rc.pos > a.valid {
-		return fail(ErrTruncated, a.in.off, "at the end of the data")
 	}
 	b, err := a.in.peek(1)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"hash"
 	"io"
+	"slices"
 )
 
 const (
@@ -117,8 +118,8 @@ func openChain(in *input, d *lzma, f *fields, count int, at int64) (io.Reader, e
 			return nil, fail(ErrLimit, at, "a dictionary of %d bytes; %d are allowed", size, MaxDictionary)
 		}
 		var chain io.Reader = newLZMA2(in, d, int(size))
-		for j := len(converters) - 1; j >= 0; j-- {
-			chain = newFiltered(chain, converters[j])
+		for _, c := range slices.Backward(converters) {
+			chain = newFiltered(chain, c)
 		}
 		return chain, nil
 	}
