@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -39,6 +40,9 @@ func run(ctx context.Context, con *console, args []string) int {
 		err = usageFailure(cmd, args, err)
 	}
 	f := explainError(err)
+	if f.exit == exitUsage && f.try == "" && f.why == "" {
+		f.try = cmd.CommandPath() + " --help"
+	}
 	con.printFailure(f)
 	return f.exit
 }
@@ -50,6 +54,9 @@ func usageFailure(cmd *cobra.Command, args []string, err error) error {
 		return err
 	}
 	f = &failure{exit: exitUsage, what: cleanLine(err.Error()), try: cmd.CommandPath() + " --help"}
+	if strings.Contains(f.what, " arg(s), ") { // cobra's own words
+		f.what, f.why = "too few or too many arguments", "the command is "+cmd.UseLine()
+	}
 	if hint := misplaced(cmd.Root(), args); hint != "" {
 		f.why, f.try = hint, ""
 	}

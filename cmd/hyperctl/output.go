@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -208,6 +209,9 @@ func (c *console) encode(doc any) ([]byte, error) {
 	for i, f := range c.opts.fields {
 		v, ok := all[f]
 		if !ok {
+			if known := fieldsOf(reflect.TypeOf(doc)); !slices.Contains(known, f) {
+				return nil, usagef("--json: there is no field %q; there are %s", f, strings.Join(known, ", "))
+			}
 			v = json.RawMessage("null")
 		}
 		if i > 0 {
@@ -220,6 +224,27 @@ func (c *console) encode(doc any) ([]byte, error) {
 		out = append(append(append(out, k...), ':'), v...)
 	}
 	return append(out, '}'), nil
+}
+
+// fieldsOf are the names of the fields that a documented type has in JSON, those of embedded types first as they stand.
+func fieldsOf(t reflect.Type) []string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	var names []string
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case f.Anonymous && name == "":
+			names = append(names, fieldsOf(f.Type)...)
+		case name != "" && name != "-":
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // escapeUnprintable writes DEL, the C1 controls and the characters that hide or reorder text as \u escapes, which mean the

@@ -146,13 +146,18 @@ func TestEmptyAndBrokenLists(t *testing.T) {
 func TestFields(t *testing.T) {
 	var out bytes.Buffer
 	con := testConsole(&out, nil)
-	con.opts.output, con.opts.fields = outJSONL, []string{"state", "percent", "nosuch"}
+	con.opts.output, con.opts.fields = outJSONL, []string{"state", "percent"}
 	if err := printAll(con, jobsView(con), counted(all(sampleJobs(con.now())[:2]), new(int))); err != nil {
 		t.Fatal(err)
 	}
-	want := `{"state":"running","percent":74,"nosuch":null}` + "\n" + `{"state":"waiting","percent":null,"nosuch":null}` + "\n"
+	want := `{"state":"running","percent":74}` + "\n" + `{"state":"waiting","percent":null}` + "\n"
 	if out.String() != want {
 		t.Errorf("got %s want %s", out.String(), want)
+	}
+	con.opts.fields = []string{"state", "nosuch"}
+	err := printAll(con, jobsView(con), counted(all(sampleJobs(con.now())[:2]), new(int)))
+	if f := explainError(err); f.exit != exitUsage || !strings.Contains(f.what, "eta_seconds") {
+		t.Errorf("a field that is none: %v", err)
 	}
 }
 
