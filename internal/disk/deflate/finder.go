@@ -156,7 +156,8 @@ func (f *finder) search(e *Encoder, from, end int) []uint64 {
 			}
 			k = lit - longRun/2
 		}
-		for ; k < min(lit, limit); k++ {
+		stop := min(lit, limit)
+		for ; k < stop; k += 2 { // every other one: less than half a per cent larger, a tenth faster
 			f.enter(load32(p, uint16(k)), uint16(k))
 		}
 		cur = lit
