@@ -17,10 +17,10 @@
 //
 // A piece is cut into a few parts of equal numbers of matches, of which neighbours are joined while that saves bits by the entropy of
 // their symbols (split.go). Each becomes a block: stored, with the fixed codes, or with codes of its own, whichever is smallest; that is known
-// to the bit before anything is written. Together this gains more than a search twice as long.
+// to the bit before it is written. Joining costs little time and gains about one per cent.
 //
 // In programs and texts the fast level leaves about a twentieth more than zlib's default level does with the same window, in less than
-// a fifth of the time; what cannot be compressed passes twenty times as fast as through zlib. The output depends on nothing but
+// a fifth of the time; random bytes pass more than ten times as fast as through zlib, and zeroes too. The output depends on nothing but
 // content and options.
 //
 // # Decoder
@@ -28,5 +28,5 @@
 // Bits are taken from a word of 64 that is refilled with one load while the end is far, codes are looked up by their first 11 or 8 bits in
 // tables whose entries hold all that is to be done, and matches are copied by words (decodefast.go). Near the ends, and whenever something is
 // not right, a slow loop with every check takes over (decoder.go): only it tells errors. What is accepted and refused is what
-// compress/flate accepts and refuses, which fuzzing holds both to. It is about twice as fast as the libraries in Go, and zlib.
+// compress/flate accepts and refuses, which fuzzing holds both to. It is nearly twice as fast as the fastest library in Go, and more than half as fast again as zlib.
 package deflate

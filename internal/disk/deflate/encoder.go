@@ -79,8 +79,8 @@ func (e *Encoder) Encode(dst, src []byte) []byte {
 	return out
 }
 
-// EncodeLimit appends src as one stream of at most limit bytes to dst. If it takes more, dst comes back as it was, and false; that is found
-// early, before anything is written.
+// EncodeLimit appends src as one stream of at most limit bytes to dst. If it takes more, dst comes back as it was, and false; that is known
+// before the block is written that does not fit, which for content that cannot be compressed is the first one.
 func (e *Encoder) EncodeLimit(dst, src []byte, limit int) ([]byte, bool) {
 	if limit < 2 { // the shortest stream, that of nothing
 		return dst, false
