@@ -17,15 +17,16 @@ import (
 
 // floors lists what each package may import of ours, beside test files. A package that is not here may import nothing of ours.
 var floors = map[string][]string{
-	"internal/manifest":   {"internal/strictyaml"},
-	"internal/config":     {"internal/strictyaml"},
-	"internal/queue":      {"internal/atomicfile"},
-	"internal/disk/raw":   {"internal/disk"},
-	"internal/disk/qcow2": {"internal/disk", "internal/disk/deflate"},
-	"internal/disk/vmdk":  {"internal/disk", "internal/disk/deflate"},
-	"internal/disk/vhd":   {"internal/disk"},
-	"internal/disk/vhdx":  {"internal/disk"},
-	"internal/disk/vdi":   {"internal/disk"},
+	"internal/manifest":    {"internal/strictyaml"},
+	"internal/config":      {"internal/strictyaml"},
+	"internal/queue":       {"internal/atomicfile"},
+	"internal/disk/raw":    {"internal/disk"},
+	"internal/disk/qcow2":  {"internal/disk", "internal/disk/deflate"},
+	"internal/disk/vmdk":   {"internal/disk", "internal/disk/deflate"},
+	"internal/disk/vhd":    {"internal/disk"},
+	"internal/disk/vhdx":   {"internal/disk"},
+	"internal/disk/vdi":    {"internal/disk"},
+	"internal/disk/packed": {"internal/disk", "internal/xz"},
 	"internal/disk/formats": {
 		"internal/disk", "internal/disk/raw", "internal/disk/qcow2", "internal/disk/vmdk", "internal/disk/vhd", "internal/disk/vhdx", "internal/disk/vdi",
 	},
@@ -36,17 +37,20 @@ var floors = map[string][]string{
 	"internal/machine/domxml": {"internal/machine"},
 	"internal/guest/native":   {"internal/guest"},
 	"internal/convert": {
-		"internal/manifest", "internal/disk", "internal/disk/formats", "internal/machine", "internal/machine/ovf", "internal/machine/vmx",
-		"internal/machine/ova", "internal/machine/domxml", "internal/guest", "internal/guest/native", "internal/atomicfile", "internal/version",
+		"internal/manifest", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/machine", "internal/machine/ovf",
+		"internal/machine/vmx", "internal/machine/ova", "internal/machine/domxml", "internal/guest", "internal/guest/native", "internal/atomicfile", "internal/version",
 	},
 	"internal/daemon": {
 		"internal/queue", "internal/manifest", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/vmdk", "internal/machine",
 		"internal/machine/ovf", "internal/machine/vmx", "internal/machine/ova", "internal/version",
 	},
+	"tui":            {"internal/queue", "internal/manifest", "tui/hush", "tui/jobs", "tui/look"},
+	"tui/jobs":       {"internal/queue", "internal/manifest"},
+	"tui/look":       {"internal/queue"},
 	"cmd/hyper2kvmd": {"internal/config", "internal/daemon", "internal/manifest", "internal/queue", "internal/version"},
 	"cmd/hyperctl": {
 		"internal/atomicfile", "internal/config", "internal/convert", "internal/disk", "internal/disk/formats", "internal/manifest", "internal/queue",
-		"internal/version", "schema",
+		"internal/version", "schema", "tui", "tui/jobs", "tui/look",
 	},
 }
 
@@ -87,6 +91,12 @@ func TestImportsGoDownOnly(t *testing.T) {
 				}
 				if strings.HasPrefix(path, "github.com/spf13/") && !strings.HasPrefix(dir, "cmd/") {
 					t.Errorf("%s imports %s: flags are read in cmd", dir, path)
+				}
+				if strings.HasPrefix(path, "github.com/charmbracelet/") && dir != "tui" && !strings.HasPrefix(dir, "tui/") {
+					t.Errorf("%s imports %s: the full-screen program is in tui", dir, path)
+				}
+				if dir == "tui/hush" && path != "syscall" {
+					t.Errorf("tui/hush imports %s: it must be ready before os is, see its package comment", path)
 				}
 			}
 		}

@@ -41,9 +41,9 @@ func OpenFile(path string) (*HostFile, error) {
 	return newHostFile(fd, name)
 }
 
-// newHostFile takes over an open descriptor.
-func newHostFile(fd int, name string) (*HostFile, error) {
-	f := os.NewFile(uintptr(fd), name)
+// TakeFile makes a HostFile of a file that is open for reading, a scratch file without a name. It takes f over, also when it fails.
+func TakeFile(f *os.File, name string) (*HostFile, error) {
+	fd := int(f.Fd())
 	h := &HostFile{f: f, name: name}
 	var st unix.Stat_t
 	err := unix.Fstat(fd, &st)
@@ -65,6 +65,11 @@ func newHostFile(fd int, name string) (*HostFile, error) {
 		return nil, openError(name, err)
 	}
 	return h, nil
+}
+
+// newHostFile takes over an open descriptor.
+func newHostFile(fd int, name string) (*HostFile, error) {
+	return TakeFile(os.NewFile(uintptr(fd), name), name)
 }
 
 // checkType refuses everything that is not a place where a disk's content can stand.

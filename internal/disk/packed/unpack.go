@@ -1,0 +1,222 @@
+package packed
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"hyper2kvm/internal/disk"
+)
+
+// Options are what Unpack needs to know.
+type Options struct {
+	// Dir is where the scratch file is made: a directory on the file system that has the space.
+	Dir string
+	// Space is how many bytes the scratch file may store; holes are free. 0 or less allows none.
+	Space int64
+	// Progress hears how many bytes of the compressed file are read; nil = nobody.
+	Progress func(done int64)
+}
+
+const (
+	// maxRatio is how many bytes of content a byte of the file may stand for, on the average: what zstd's longest runs give, twice. A
+	// disk of which more than that is zeroes has nothing on it. It keeps a few bytes from costing hours.
+	maxRatio = 1 << 16
+	// freeRatio is how much content is unpacked whatever the ratio: it takes seconds.
+	freeRatio = 16 << 30
+	// window is how much content is looked at and written at a time; a hole's edges lie at multiples of page.
+	window = 256 << 10
+	// page is the block of the file systems that images stand on.
+	page = 4 << 10
+)
+
+// Unpack inflates f, which Detect recognised, into a scratch file and returns that, open, by the name of f without its ending. f stays
+// open. The content has at most disk.MaxSize bytes, and at most 65536 times as many as f where that is more than 16 GiB.
+//
+// Errors: disk.ErrFormat if f is not compressed; disk.ErrTruncated and disk.ErrCorrupt with the offset in f; disk.ErrUnsupported for
+// content that is compressed twice; disk.ErrLimit, with ErrSpace where the space is the reason; ErrScratch; the context's; f's own.
+func Unpack(ctx context.Context, f disk.File, opt Options) (disk.File, error) {
+	method, ok := Detect(f)
+	if !ok {
+		return nil, &disk.Error{Op: "unpack", File: f.Name(), Off: -1, Kind: disk.ErrFormat, Detail: "it is not compressed"}
+	}
+	u := &unpacking{ctx: ctx, method: method, opt: opt, src: &source{ctx: ctx, f: f, progress: opt.Progress}, out: &scratch{space: opt.Space}}
+	u.most = mostContent(f.Size())
+	tmp, err := openScratch(opt.Dir)
+	if err != nil {
+		return nil, scratchError(err)
+	}
+	u.out.f = tmp
+	if err := u.run(); err != nil {
+		tmp.Close()
+		return nil, err
+	}
+	plain, err := disk.TakeFile(tmp, PlainName(f.Name()))
+	if err != nil {
+		return nil, err
+	}
+	return plain, nil
+}
+
+// mostContent is how many bytes of content a file of size bytes may hold.
+func mostContent(size int64) int64 {
+	if size > disk.MaxSize/maxRatio {
+		return disk.MaxSize
+	}
+	return max(freeRatio, size*maxRatio)
+}
+
+// unpacking is one call of Unpack.
+type unpacking struct {
+	ctx    context.Context
+	method string
+	opt    Options
+	src    *source
+	out    *scratch
+	most   int64 // bytes of content
+}
+
+func (u *unpacking) run() error {
+	r, err := newDecompressor(u.method, u.src)
+	if err != nil {
+		return u.failed(err)
+	}
+	defer r.Close()
+	buf := make([]byte, window)
+	for {
+		n, err := io.ReadFull(r, buf)
+		if u.ctx.Err() != nil {
+			return context.Cause(u.ctx)
+		}
+		if n > 0 {
+			if err := u.take(buf[:n]); err != nil {
+				return err
+			}
+		}
+		switch {
+		case err == nil:
+		case n < len(buf) && u.src.err == nil && r.ended:
+			return u.out.finish()
+		default:
+			return u.failed(err)
+		}
+	}
+}
+
+// take stores the next content within the bounds.
+func (u *unpacking) take(b []byte) error {
+	if u.out.size == 0 {
+		if again, ok := detect(b); ok {
+			return u.errorf(disk.ErrUnsupported, nil, "compressed twice: the content of the %s file is a %s file; unpack it once by hand", u.method, again)
+		}
+	}
+	if u.out.size+int64(len(b)) > u.most {
+		return u.errorf(disk.ErrLimit, nil, "%d bytes of %s hold more than %d bytes of content", u.src.f.Size(), u.method, u.most)
+	}
+	err := u.out.write(b)
+	if errors.Is(err, ErrSpace) {
+		return u.errorf(disk.ErrLimit, ErrSpace, "%d bytes may be stored, after %d bytes of content there are more", u.opt.Space, u.out.size)
+	}
+	return err
+}
+
+func (u *unpacking) errorf(kind, cause error, format string, args ...any) error {
+	return &disk.Error{Format: u.method, Op: "unpack", File: u.src.f.Name(), Off: u.src.done, Kind: kind, Detail: fmt.Sprintf(format, args...), Err: cause}
+}
+
+// failed is the error of a decompressor as one of ours, unless the file or the context is the cause.
+func (u *unpacking) failed(err error) error {
+	if u.src.err != nil {
+		return u.src.err
+	}
+	if detail := detailOf(err); detail != "" {
+		return u.errorf(kindOf(err), nil, "%s", detail)
+	}
+	return &disk.Error{Format: u.method, Op: "unpack", File: u.src.f.Name(), Off: u.src.done, Kind: kindOf(err), Err: err}
+}
+
+// source reads the compressed file from its start and counts.
+type source struct {
+	ctx      context.Context
+	f        disk.File
+	done     int64
+	progress func(done int64)
+	err      error // of the file or the context
+}
+
+// Read implements io.Reader.
+func (s *source) Read(p []byte) (int, error) {
+	if s.ctx.Err() != nil {
+		s.err = context.Cause(s.ctx)
+		return 0, s.err
+	}
+	if s.done >= s.f.Size() {
+		return 0, io.EOF
+	}
+	n, err := s.f.ReadAt(p[:min(int64(len(p)), s.f.Size()-s.done)], s.done)
+	s.done += int64(n)
+	if n > 0 {
+		err = nil // whatever follows comes again
+	} else if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	if s.progress != nil {
+		s.progress(s.done)
+	}
+	return n, err
+}
+
+// scratch is the file that the content goes to.
+type scratch struct {
+	f      *os.File
+	size   int64 // content so far
+	stored int64 // of it, in pages that are not all zero
+	space  int64 // what may be stored
+}
+
+// write appends content; every call but the last brings whole pages. Pages of zeroes are left out.
+func (s *scratch) write(b []byte) error {
+	for len(b) > 0 {
+		n, zero := run(b)
+		if !zero {
+			if s.stored += int64(n); s.stored > s.space {
+				return ErrSpace
+			}
+			if _, err := s.f.WriteAt(b[:n], s.size); err != nil {
+				return scratchError(err)
+			}
+		}
+		s.size += int64(n)
+		b = b[n:]
+	}
+	return nil
+}
+
+// run returns the length of the pages at the beginning of b that are all of one sort, and whether they are all zero.
+func run(b []byte) (n int, zero bool) {
+	for n < len(b) {
+		next := b[n:min(n+page, len(b))]
+		z := bytes.Equal(next, zeroPage[:len(next)])
+		if n > 0 && z != zero {
+			break
+		}
+		n, zero = n+len(next), z
+	}
+	return n, zero
+}
+
+// zeroPage is what pages are compared with.
+var zeroPage [page]byte
+
+// finish gives the file its length.
+func (s *scratch) finish() error {
+	if err := s.f.Truncate(s.size); err != nil {
+		return scratchError(err)
+	}
+	return nil
+}
+
+func scratchError(err error) error { return fmt.Errorf("%w: %w", ErrScratch, err) }
