@@ -1,9 +1,6 @@
 package deflate
 
-import (
-	"math/bits"
-	"testing"
-)
+import "testing"
 
 // stream is what a stream consists of.
 type stream struct {
@@ -29,34 +26,34 @@ func (r *bitReader) take(n int) (v int) {
 	return v
 }
 
-// code is a Huffman code as a map from its bits, first one highest, behind a 1.
-type code map[int]int
+// code is a Huffman code: how many symbols have how many bits, and the symbols in the order of their codes.
+type code struct {
+	count   [16]int
+	symbols []int
+}
 
-func newCode(tb testing.TB, lengths []uint8) code {
-	tb.Helper()
-	c := code{}
-	next := 0
+func newCode(lengths []uint8) (c code) {
 	for l := 1; l <= 15; l++ {
 		for s, n := range lengths {
 			if int(n) == l {
-				if bits.Len(uint(next)) > l {
-					tb.Fatal("parse: too many codes")
-				}
-				c[1<<l|next] = s
-				next++
+				c.count[l]++
+				c.symbols = append(c.symbols, s)
 			}
 		}
-		next <<= 1
 	}
 	return c
 }
 
 func (r *bitReader) symbol(c code) int {
-	for v := 1; v < 1<<16; {
-		v = v<<1 | r.take(1)
-		if s, ok := c[v]; ok {
-			return s
+	v, first, index := 0, 0, 0
+	for l := 1; l <= 15; l++ {
+		v |= r.take(1)
+		if v-first < c.count[l] {
+			return c.symbols[index+v-first]
 		}
+		index += c.count[l]
+		first = (first + c.count[l]) << 1
+		v <<= 1
 	}
 	r.t.Fatal("parse: no such code")
 	return 0
@@ -83,7 +80,7 @@ func parse(tb testing.TB, in []byte) (s stream) {
 		case blockDynamic:
 			lit, dist = r.header()
 		}
-		litCode, distCode := newCode(tb, lit), newCode(tb, dist)
+		litCode, distCode := newCode(lit), newCode(dist)
 		for {
 			sym := r.symbol(litCode)
 			if sym == endOfBlock {
@@ -107,7 +104,7 @@ func (r *bitReader) header() (lit, dist []uint8) {
 	for _, s := range preOrder[:numPre] {
 		pre[s] = uint8(r.take(3))
 	}
-	c := newCode(r.t, pre[:])
+	c := newCode(pre[:])
 	var all []uint8
 	for len(all) < numLit+numDist {
 		s, n := r.symbol(c), 1
