@@ -21,7 +21,7 @@ const maxChunks = 4096
 func Chunked(name string, size, chunk int64, open disk.Opener) (disk.File, error) {
 	c := &chunked{name: name}
 	if err := c.openAll(size, chunk, open); err != nil {
-		c.Close()
+		_ = c.Close() // only read
 		return nil, err
 	}
 	return c, nil

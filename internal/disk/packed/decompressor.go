@@ -30,7 +30,7 @@ type decompressor struct {
 // Read implements io.Reader.
 func (d *decompressor) Read(p []byte) (int, error) {
 	n, err := d.r.Read(p)
-	if err == io.EOF { //nolint:errorlint // a wrapped io.EOF is a decompressor's word for a file that is cut
+	if err == io.EOF { // not a wrapped one, which may be a decompressor's word for a file that is cut
 		d.ended = true
 	}
 	return n, err
