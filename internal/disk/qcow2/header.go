@@ -263,17 +263,9 @@ func beyond(off uint64, n, size int64) bool {
 	return off > uint64(size) || n > size-int64(off)
 }
 
-// readFull fills p from off of the file. The end of the file inside p is ErrTruncated.
+// readFull fills p from f, see disk.ReadFull.
 func readFull(f disk.File, p []byte, off int64, op string) error {
-	n, err := f.ReadAt(p, off)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || err == io.EOF { //nolint:errorlint // io.ReaderAt's contract is the bare value
-		return &disk.Error{Format: "qcow2", Op: op, File: f.Name(), Off: off, Kind: disk.ErrTruncated,
-			Detail: fmt.Sprintf("needed %d bytes, found %d", len(p), n)}
-	}
-	return &disk.Error{Format: "qcow2", Op: op, File: f.Name(), Off: off, Err: err}
+	return disk.ReadFull(f, "qcow2", op, p, off)
 }
 
 // shown quotes a name from an image for a message, cut to a sane length.

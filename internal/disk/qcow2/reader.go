@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sync"
 
 	"hyper2kvm/internal/disk"
 )
@@ -13,15 +12,14 @@ import (
 type Image struct {
 	file    disk.File
 	head    *header
-	backing disk.Image // nil if none
-	l1      []uint64   // file offsets of the L2 tables; 0 is absent
+	backing disk.Parent
+	l1      []uint64 // file offsets of the L2 tables; 0 is absent
 
 	pageBytes int64
 	tables    *disk.PageCache[[]byte] // pages of L2 tables by file offset
 	clusters  *disk.PageCache[[]byte] // decompressed clusters by L2 entry
 	decode    decoder
-	closing   sync.Once
-	closed    error
+	closing   disk.Closing
 }
 
 // Open opens the image in f, and its backing file through env.OpenImage; a backing file whose format the image does not state is
@@ -55,7 +53,8 @@ func open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
 		return nil, &disk.Error{Format: "qcow2", Op: "open", File: f.Name(), Off: -1, Err: err}
 	}
 	if h.backing != "" {
-		if img.backing, err = openBacking(ctx, f.Name(), h, env); err != nil {
+		img.backing.Child = f.Name()
+		if img.backing.Image, err = openBacking(ctx, f.Name(), h, env); err != nil {
 			img.decode.close()
 			return nil, err
 		}
@@ -119,25 +118,9 @@ func (img *Image) readRun(p []byte, at int64, r run) error {
 	case compressed:
 		return img.readCompressed(p, r.entry, at-r.start)
 	case absent:
-		return img.readBacking(p, at)
+		return img.backing.Read(p, at)
 	}
 	clear(p)
-	return nil
-}
-
-// readBacking fills p from the backing file, and with zeroes past its end.
-func (img *Image) readBacking(p []byte, at int64) error {
-	n := 0
-	if img.backing != nil && at < img.backing.Size() {
-		n = int(min(int64(len(p)), img.backing.Size()-at))
-		if m, err := img.backing.ReadAt(p[:n], at); m < n {
-			if err == nil || err == io.EOF { //nolint:errorlint // io.ReaderAt's contract is the bare value
-				err = io.ErrUnexpectedEOF
-			}
-			return &disk.Error{Format: "qcow2", Op: "read backing file " + shown(img.head.backing), File: img.file.Name(), Off: -1, Err: err}
-		}
-	}
-	clear(p[n:])
 	return nil
 }
 
@@ -151,15 +134,12 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	}
 	var below disk.Extent
 	r, err := img.mapped(off, func(k cellKind) (int64, error) {
-		if k != absent || img.backing == nil || off >= img.backing.Size() {
+		if k != absent {
 			return img.Size(), nil
 		}
-		// Asking first bounds the walk over this layer: a fragmented backing file would make every call walk it anew.
 		var err error
-		if below, err = img.backing.Extent(ctx, off); err != nil {
-			return 0, fmt.Errorf("backing file %s: %w", shown(img.head.backing), err)
-		}
-		return min(below.End(), img.Size()), nil
+		below, err = img.backing.Extent(ctx, off, img.Size())
+		return below.End(), err
 	})
 	if err != nil {
 		return disk.Extent{}, err
@@ -171,26 +151,16 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	case zero:
 		e.Kind = disk.Zero
 	case absent:
-		e.Kind = disk.Unallocated
-		if below.Len > 0 {
-			e.Kind, e.Compressed = below.Kind, below.Compressed
-		}
+		e.Kind, e.Compressed = below.Kind, below.Compressed
 	}
 	return e, nil
 }
 
 // Close closes the backing file and the image's own file.
 func (img *Image) Close() error {
-	img.closing.Do(func() {
-		if img.backing != nil {
-			img.closed = img.backing.Close()
-		}
-		if err := img.file.Close(); img.closed == nil {
-			img.closed = err
-		}
-		img.decode.close()
-	})
-	return img.closed
+	err := img.closing.Close(img.backing, img.file)
+	img.decode.close()
+	return err
 }
 
 // Describe returns the layers of the chain, this one first.
@@ -213,11 +183,7 @@ func (img *Image) Describe() []disk.Info {
 	if h.backing != "" && h.ext.backingFormat == "" {
 		info.Notes = append(info.Notes, "the backing file's format is not stated; it is read as raw")
 	}
-	layers := []disk.Info{info}
-	if d, ok := img.backing.(disk.Describer); ok {
-		layers = append(layers, d.Describe()...)
-	}
-	return layers
+	return img.backing.Describe(info)
 }
 
 // firstIsCompressed says whether the first cluster that this layer stores is compressed: compression is a property of each

@@ -10,10 +10,7 @@ import (
 )
 
 // Image is a raw image. Its size is the file's, whether or not that is a multiple of a sector.
-type Image struct {
-	f     disk.File
-	holes disk.HoleFinder // nil: all is data
-}
+type Image struct{ f disk.File }
 
 // Open returns the content of f. Every file is a raw image, so the only error is a size beyond disk.MaxSize. A raw image names
 // no other file: env is not used. It owns f from then on, and closes it when it fails.
@@ -23,8 +20,7 @@ func Open(_ context.Context, f disk.File, _ disk.Env) (*Image, error) {
 		return nil, &disk.Error{Format: "raw", Op: "open", File: f.Name(), Off: -1, Kind: disk.ErrLimit,
 			Detail: fmt.Sprintf("size %d, at most %d", f.Size(), int64(disk.MaxSize))}
 	}
-	holes, _ := f.(disk.HoleFinder)
-	return &Image{f: f, holes: holes}, nil
+	return &Image{f: f}, nil
 }
 
 // Size returns the size of the file in bytes.
@@ -64,23 +60,8 @@ func (m *Image) Extent(_ context.Context, off int64) (disk.Extent, error) {
 		return disk.Extent{}, &disk.Error{Format: "raw", Op: "read map", File: m.f.Name(), Off: off, Kind: disk.ErrLimit, Detail: "negative offset"}
 	case off >= size:
 		return disk.Extent{}, io.EOF
-	case m.holes == nil:
-		return disk.Extent{Off: off, Len: size - off, Kind: disk.Data}, nil
 	}
-	start, end, err := m.holes.NextData(off)
-	switch {
-	case errors.Is(err, io.EOF):
-		return disk.Extent{Off: off, Len: size - off, Kind: disk.Unallocated}, nil
-	case err != nil:
-		return disk.Extent{}, &disk.Error{Format: "raw", Op: "read map", File: m.f.Name(), Off: off, Err: err}
-	case start > off:
-		return disk.Extent{Off: off, Len: min(start, size) - off, Kind: disk.Unallocated}, nil
-	}
-	// A file system that answers nonsense is believed to hold data.
-	if end <= off || end > size {
-		end = size
-	}
-	return disk.Extent{Off: off, Len: end - off, Kind: disk.Data}, nil
+	return disk.StoredExtent(m.f, "raw", disk.Extent{Off: off, Len: size - off}, off)
 }
 
 // Describe returns the one layer of a raw image.

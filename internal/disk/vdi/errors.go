@@ -1,9 +1,7 @@
 package vdi
 
 import (
-	"errors"
 	"fmt"
-	"io"
 
 	"hyper2kvm/internal/disk"
 )
@@ -19,17 +17,7 @@ func fault(kind error, op, file string, off int64, detail string, args ...any) e
 	return &disk.Error{Format: formatName, Op: op, File: file, Off: off, Kind: kind, Detail: fmt.Sprintf(detail, args...)}
 }
 
-// readFull fills p from f, and says what was needed and what is there when the file is too short.
+// readFull fills p from f, see disk.ReadFull.
 func readFull(f disk.File, op string, p []byte, off int64) error {
-	if off < 0 || int64(len(p)) > f.Size()-off {
-		return fault(disk.ErrTruncated, op, f.Name(), off, "needs %d bytes there, the file has %d bytes in all", len(p), f.Size())
-	}
-	n, err := f.ReadAt(p, off)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fault(disk.ErrTruncated, op, f.Name(), off, "got %d of %d bytes", n, len(p))
-	}
-	return &disk.Error{Format: formatName, Op: op, File: f.Name(), Off: off, Err: err}
+	return disk.ReadFull(f, formatName, op, p, off)
 }

@@ -27,9 +27,6 @@ func open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
 		return nil, fault(disk.ErrTruncated, "open", f.Name(), h.mapAt, "the map needs %d bytes there, the file has %d in all", 4*h.blocks, f.Size())
 	}
 	img := &Image{file: f, head: h, table: disk.NewPageCache[[]byte](mapCache / mapPage)}
-	if h.imageType == typeStatic {
-		img.holes, _ = f.(disk.HoleFinder)
-	}
 	if s := newScan(img); h.blocks <= maxOpenScan && s.windows() == 1 {
 		if err := s.window(ctx, 0, func(err error) bool { return false }); err != nil {
 			return nil, err

@@ -24,7 +24,7 @@ func (img *Image) openParent(ctx context.Context, env disk.Env) error {
 	if err != nil {
 		return &disk.Error{Format: formatName, Op: opParent, File: img.file.Name(), Off: noOffset, Detail: fmt.Sprintf("parent %q", name), Err: err}
 	}
-	img.parent = parent
+	img.parent = disk.Parent{Image: parent, Child: img.file.Name()}
 	if p, ok := parent.(*Image); !ok || p.head.create != h.link {
 		parent.Close()
 		return fault(disk.ErrCorrupt, opParent, img.file.Name(), noOffset, "%q was the parent %s a moment ago and is not now", name, uuid(h.link))

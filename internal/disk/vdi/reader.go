@@ -2,11 +2,8 @@ package vdi
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"slices"
-	"sync"
 
 	"hyper2kvm/internal/disk"
 )
@@ -15,12 +12,10 @@ import (
 type Image struct {
 	file    disk.File
 	head    header
-	holes   disk.HoleFinder // only of a static image; nil: all of a block is data
 	table   *disk.PageCache[[]byte]
-	parent  disk.Image
+	parent  disk.Parent
 	notes   []string
-	closing sync.Once
-	closed  error
+	closing disk.Closing
 }
 
 var (
@@ -52,7 +47,7 @@ func (img *Image) ReadAt(p []byte, off int64) (int, error) {
 		case kind == stored:
 			err = readFull(img.file, "read block", part, host+in)
 		case kind == absent:
-			err = img.readBelow(part, at)
+			err = img.parent.Read(part, at)
 		default:
 			clear(part)
 		}
@@ -65,22 +60,6 @@ func (img *Image) ReadAt(p []byte, off int64) (int, error) {
 		return len(want), io.EOF
 	}
 	return len(want), nil
-}
-
-// readBelow fills p from the parent, and with zeroes past its end.
-func (img *Image) readBelow(p []byte, off int64) error {
-	n := 0
-	if img.parent != nil && off < img.parent.Size() {
-		n = int(min(int64(len(p)), img.parent.Size()-off))
-		if m, err := img.parent.ReadAt(p[:n], off); m < n {
-			if err == nil || errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
-			return fmt.Errorf("parent of %s: %w", disk.Printable(img.file.Name()), err)
-		}
-	}
-	clear(p[n:])
-	return nil
 }
 
 // Extent returns the extent at off, see disk.Image. Holes of the file count only in a static image.
@@ -104,21 +83,18 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	e := disk.Extent{Off: off}
 	switch {
 	case kind == stored:
-		if img.holes != nil {
-			return img.storedExtent(off, host+off&(h.blockSize-1))
+		if h.imageType == typeStatic {
+			in := off & (h.blockSize - 1)
+			e.Len = min(h.blockSize-in, h.size-off)
+			return disk.StoredExtent(img.file, formatName, e, host+in)
 		}
 	case kind == zero:
 		e.Kind = disk.Zero
-	case img.parent == nil || off >= img.parent.Size():
-		e.Kind = disk.Unallocated
 	default:
-		// Asking first bounds the walk over this layer: a fragmented parent would make every call walk it anew.
-		below, err := img.parent.Extent(ctx, off)
-		if err != nil {
-			return disk.Extent{}, fmt.Errorf("parent of %s: %w", disk.Printable(img.file.Name()), err)
+		if e, err = img.parent.Extent(ctx, off, h.size); err != nil {
+			return disk.Extent{}, err
 		}
-		e.Kind, e.Compressed = below.Kind, below.Compressed
-		limit = min(limit, below.End())
+		limit = e.End()
 	}
 	next := off>>h.blockShift + 1
 	for range maxSteps {
@@ -135,35 +111,9 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	return e, nil
 }
 
-// storedExtent returns the rest of the block at off, whose content there is at host, or what of it is data or a hole of the file.
-func (img *Image) storedExtent(off, host int64) (disk.Extent, error) {
-	h := &img.head
-	e := disk.Extent{Off: off, Len: min(h.blockSize-off&(h.blockSize-1), h.size-off)}
-	start, end, err := img.holes.NextData(host)
-	switch {
-	case errors.Is(err, io.EOF), err == nil && start >= host+e.Len:
-		e.Kind = disk.Unallocated
-	case err != nil:
-		return disk.Extent{}, &disk.Error{Format: formatName, Op: "map", File: img.file.Name(), Off: host, Err: err}
-	case start > host:
-		e.Kind, e.Len = disk.Unallocated, start-host
-	case end > host && end < host+e.Len:
-		e.Len = end - host
-	}
-	return e, nil
-}
-
 // Close closes the parent and the image's own file.
 func (img *Image) Close() error {
-	img.closing.Do(func() {
-		if img.parent != nil {
-			img.closed = img.parent.Close()
-		}
-		if err := img.file.Close(); img.closed == nil {
-			img.closed = err
-		}
-	})
-	return img.closed
+	return img.closing.Close(img.parent, img.file)
 }
 
 // Describe says what the image and its parents are.
@@ -174,9 +124,5 @@ func (img *Image) Describe() []disk.Info {
 	if h.imageType == typeDifferencing {
 		info.Parent = uuid(h.link)
 	}
-	layers := []disk.Info{info}
-	if d, ok := img.parent.(disk.Describer); ok {
-		layers = append(layers, d.Describe()...)
-	}
-	return layers
+	return img.parent.Describe(info)
 }

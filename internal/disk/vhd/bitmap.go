@@ -58,7 +58,7 @@ func (img *Image) readMixed(p []byte, at, in, off int64) error {
 		if set {
 			err = readFull(img.file, "read block", part, at+img.head.bitmapSize+pos)
 		} else {
-			err = img.readBelow(part, off+pos-in)
+			err = img.parent.Read(part, off+pos-in)
 		}
 		if err != nil {
 			return err

@@ -34,7 +34,6 @@ func open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
 		if img.size > img.end {
 			return nil, fault(disk.ErrTruncated, "open", f.Name(), found.at, "a fixed disk of %d bytes, %d stand before the footer", img.size, img.end)
 		}
-		img.holes, _ = f.(disk.HoleFinder)
 		return img, nil
 	}
 	if img.head, err = readHeader(f, &img.foot); err != nil {
@@ -49,8 +48,8 @@ func open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
 	}
 	if img.foot.diskType == typeDifferencing {
 		if err := img.openParent(ctx, env); err != nil {
-			if img.parent != nil {
-				img.parent.Close()
+			if img.parent.Image != nil {
+				img.parent.Image.Close()
 			}
 			return nil, err
 		}

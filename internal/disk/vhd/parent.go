@@ -27,7 +27,7 @@ func (img *Image) openParent(ctx context.Context, env disk.Env) error {
 	if err != nil {
 		return img.parentError(name, nil, "", err)
 	}
-	img.parent = parent
+	img.parent = disk.Parent{Image: parent, Child: img.file.Name()}
 	if p, ok := parent.(*Image); !ok || p.foot.id != img.head.parentID {
 		return img.parentError(name, disk.ErrCorrupt, " was the parent a moment ago and is not now", nil)
 	}

@@ -2,8 +2,6 @@ package vhd
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -16,16 +14,14 @@ type Image struct {
 	file       disk.File
 	foot       footer
 	size       int64
-	end        int64           // where the footer begins, or the file ends
-	head       header          // not of a fixed disk
-	holes      disk.HoleFinder // only of a fixed disk; nil: all is data
+	end        int64  // where the footer begins, or the file ends
+	head       header // not of a fixed disk
 	table      *disk.PageCache[[]byte]
 	bitmaps    sync.Pool // *[]byte, each as long as a sector bitmap
-	parent     disk.Image
+	parent     disk.Parent
 	parentName string
 	notes      []string
-	closing    sync.Once
-	closed     error
+	closing    disk.Closing
 }
 
 var (
@@ -70,7 +66,7 @@ func (img *Image) readBlocks(p []byte, off int64) error {
 		switch {
 		case err != nil:
 		case !stored:
-			err = img.readBelow(part, off)
+			err = img.parent.Read(part, off)
 		case img.foot.diskType == typeDifferencing:
 			err = img.readMixed(part, at, in, off)
 		default:
@@ -81,22 +77,6 @@ func (img *Image) readBlocks(p []byte, off int64) error {
 		}
 		p, off = p[len(part):], off+int64(len(part))
 	}
-	return nil
-}
-
-// readBelow fills p from the parent, and with zeroes past its end.
-func (img *Image) readBelow(p []byte, off int64) error {
-	n := 0
-	if img.parent != nil && off < img.parent.Size() {
-		n = int(min(int64(len(p)), img.parent.Size()-off))
-		if m, err := img.parent.ReadAt(p[:n], off); m < n {
-			if err == nil || errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
-			return fmt.Errorf("parent of %s: %w", disk.Printable(img.file.Name()), err)
-		}
-	}
-	clear(p[n:])
 	return nil
 }
 
@@ -113,7 +93,7 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 		return disk.Extent{}, err
 	}
 	if img.foot.diskType == typeFixed {
-		return img.fixedExtent(off)
+		return disk.StoredExtent(img.file, formatName, disk.Extent{Off: off, Len: img.size - off}, off)
 	}
 	cur := cursor{img: img}
 	first, err := img.run(&cur, off)
@@ -123,16 +103,10 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	limit := img.size
 	e := disk.Extent{Off: off}
 	if !first.here {
-		e.Kind = disk.Unallocated
-		if img.parent != nil && off < img.parent.Size() {
-			// Asking first bounds the walk over this layer: a fragmented parent would make every call walk it anew.
-			below, err := img.parent.Extent(ctx, off)
-			if err != nil {
-				return disk.Extent{}, fmt.Errorf("parent of %s: %w", disk.Printable(img.file.Name()), err)
-			}
-			e.Kind, e.Compressed = below.Kind, below.Compressed
-			limit = min(limit, below.End())
+		if e, err = img.parent.Extent(ctx, off, img.size); err != nil {
+			return disk.Extent{}, err
 		}
+		limit = e.End()
 	}
 	end := first.end
 	for range maxSteps {
@@ -166,37 +140,9 @@ func (img *Image) run(cur *cursor, off int64) (sectorRun, error) {
 	return r, err
 }
 
-// fixedExtent reports holes of the file as Unallocated and everything else as Data.
-func (img *Image) fixedExtent(off int64) (disk.Extent, error) {
-	e := disk.Extent{Off: off, Len: img.size - off, Kind: disk.Data}
-	if img.holes == nil {
-		return e, nil
-	}
-	start, end, err := img.holes.NextData(off)
-	switch {
-	case errors.Is(err, io.EOF), err == nil && start >= img.size:
-		e.Kind = disk.Unallocated
-	case err != nil:
-		return disk.Extent{}, &disk.Error{Format: formatName, Op: "map", File: img.file.Name(), Off: off, Err: err}
-	case start > off:
-		e.Kind, e.Len = disk.Unallocated, start-off
-	case end > off && end < img.size:
-		e.Len = end - off
-	}
-	return e, nil
-}
-
 // Close closes the parent and the image's own file.
 func (img *Image) Close() error {
-	img.closing.Do(func() {
-		if img.parent != nil {
-			img.closed = img.parent.Close()
-		}
-		if err := img.file.Close(); img.closed == nil {
-			img.closed = err
-		}
-	})
-	return img.closed
+	return img.closing.Close(img.parent, img.file)
 }
 
 // Describe says what the image and its parents are.
@@ -206,9 +152,5 @@ func (img *Image) Describe() []disk.Info {
 		Format: formatName, Variant: variant[img.foot.diskType], Creator: img.foot.creatorName(), Files: []string{img.file.Name()},
 		Parent: img.parentName, Size: img.size, ClusterSize: img.head.blockSize, Notes: slices.Clone(img.notes),
 	}
-	layers := []disk.Info{info}
-	if d, ok := img.parent.(disk.Describer); ok {
-		layers = append(layers, d.Describe()...)
-	}
-	return layers
+	return img.parent.Describe(info)
 }

@@ -2,10 +2,8 @@ package vhdx
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"hyper2kvm/internal/disk"
 )
@@ -17,13 +15,12 @@ type Image struct {
 	regions regions
 	meta    metadata
 	layout  layout
-	parent  disk.Image // nil if none
+	parent  disk.Parent
 	bat     *pages
 	bitmaps *pages // nil if there is no parent
 	creator string
 	notes   []string
-	closing sync.Once
-	closed  error
+	closing disk.Closing
 }
 
 var (
@@ -76,11 +73,12 @@ func open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
 		return nil, err
 	}
 	if img.meta.parent {
-		if img.parent, err = openParent(ctx, f.Name(), &img.meta, env); err != nil {
+		img.parent.Child = f.Name()
+		if img.parent.Image, err = openParent(ctx, f.Name(), &img.meta, env); err != nil {
 			return nil, err
 		}
-		if img.parent.Size() != img.meta.size {
-			img.note(fmt.Sprintf("the parent has %d bytes, this image %d", img.parent.Size(), img.meta.size))
+		if n := img.parent.Image.Size(); n != img.meta.size {
+			img.note(fmt.Sprintf("the parent has %d bytes, this image %d", n, img.meta.size))
 		}
 	}
 	return img, nil
@@ -191,7 +189,7 @@ func (img *Image) ReadAt(p []byte, off int64) (int, error) {
 		case stored:
 			err = img.src.readFull("read block", part, r.host)
 		case absent:
-			err = img.readParent(part, at)
+			err = img.parent.Read(part, at)
 		default:
 			clear(part)
 		}
@@ -204,22 +202,6 @@ func (img *Image) ReadAt(p []byte, off int64) (int, error) {
 		return n, io.EOF
 	}
 	return len(p), nil
-}
-
-// readParent fills p from the parent, and with zeroes past its end.
-func (img *Image) readParent(p []byte, at int64) error {
-	n := 0
-	if img.parent != nil && at < img.parent.Size() {
-		n = int(min(int64(len(p)), img.parent.Size()-at))
-		if m, err := img.parent.ReadAt(p[:n], at); m < n {
-			if err == nil || errors.Is(err, io.EOF) {
-				err = fault(disk.ErrTruncated, "read parent", img.src.name(), noOffset, "got %d of %d bytes at %#x of the disk", m, n, at)
-			}
-			return err
-		}
-	}
-	clear(p[n:])
-	return nil
 }
 
 // Extent returns the extent at off, see disk.Image. Where this layer has nothing it is the parent's.
@@ -243,15 +225,10 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	case zero:
 		e.Kind = disk.Zero
 	case absent:
-		e.Kind = disk.Unallocated
-		if img.parent != nil && off < img.parent.Size() {
-			// Asking first bounds the walk over this layer: a fragmented parent would make every call walk it anew.
-			below, err := img.parent.Extent(ctx, off)
-			if err != nil {
-				return disk.Extent{}, err
-			}
-			e.Kind, e.Compressed, stop = below.Kind, below.Compressed, min(stop, below.End())
+		if e, err = img.parent.Extent(ctx, off, stop); err != nil {
+			return disk.Extent{}, err
 		}
+		stop = e.End()
 	}
 	end := r.end
 	for n := 0; n < maxRuns && end < stop; n++ {
@@ -267,15 +244,7 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 
 // Close closes the parent and the image's own file.
 func (img *Image) Close() error {
-	img.closing.Do(func() {
-		if img.parent != nil {
-			img.closed = img.parent.Close()
-		}
-		if err := img.src.file.Close(); img.closed == nil {
-			img.closed = err
-		}
-	})
-	return img.closed
+	return img.closing.Close(img.parent, img.src.file)
 }
 
 // Describe returns the layers of the chain, this one first.
@@ -290,9 +259,5 @@ func (img *Image) Describe() []disk.Info {
 	case img.meta.fixed:
 		info.Variant = "fixed"
 	}
-	layers := []disk.Info{info}
-	if d, ok := img.parent.(disk.Describer); ok {
-		layers = append(layers, d.Describe()...)
-	}
-	return layers
+	return img.parent.Describe(info)
 }

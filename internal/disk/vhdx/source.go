@@ -1,11 +1,6 @@
 package vhdx
 
-import (
-	"errors"
-	"io"
-
-	"hyper2kvm/internal/disk"
-)
+import "hyper2kvm/internal/disk"
 
 // source is the file as it would be once its log was replayed.
 type source struct {
@@ -29,13 +24,8 @@ func (s *source) readFull(op string, p []byte, off int64) error {
 	}
 	there := p[:max(0, min(int64(len(p)), s.file.Size()-off))]
 	if len(there) > 0 {
-		n, err := s.file.ReadAt(there, off)
-		switch {
-		case n == len(there):
-		case err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-			return fault(disk.ErrTruncated, op, s.name(), off, "got %d of %d bytes", n, len(there))
-		default:
-			return &disk.Error{Format: formatName, Op: op, File: s.name(), Off: off, Err: err}
+		if err := disk.ReadFull(s.file, formatName, op, there, off); err != nil {
+			return err
 		}
 	}
 	clear(p[len(there):])

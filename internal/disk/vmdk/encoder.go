@@ -2,6 +2,7 @@ package vmdk
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/deflate"
@@ -24,7 +25,7 @@ var padding [writtenGrain]byte
 // chunk is filled up with zeroes, as readers expect whole grains.
 func (s *streamLayout) encode(dst, src []byte) ([]byte, error) {
 	if len(src) < writtenGrain {
-		src = append(src[:len(src):len(src)], padding[len(src):]...)
+		src = append(slices.Clip(src), padding[len(src):]...)
 	}
 	e := s.encoders.Get().(*deflate.Encoder)
 	defer s.encoders.Put(e)

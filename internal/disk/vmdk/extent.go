@@ -35,35 +35,15 @@ func (z zeroes) extent(_ context.Context, off int64) (disk.Extent, error) {
 
 // below is what shows where an extent stores nothing: the parent from base on, or zeroes.
 type below struct {
-	parent disk.Image // nil = none
+	parent disk.Parent
 	base   int64
 }
 
-func (b below) readAt(p []byte, off int64) error {
-	n := 0
-	if b.parent != nil {
-		n = int(min(int64(len(p)), max(0, b.parent.Size()-b.base-off)))
-	}
-	clear(p[n:])
-	if n == 0 {
-		return nil
-	}
-	got, err := b.parent.ReadAt(p[:n], b.base+off)
-	if got == n {
-		return nil
-	}
-	return err
-}
+func (b below) readAt(p []byte, off int64) error { return b.parent.Read(p, b.base+off) }
 
 // extent returns the extent at off, at most n bytes long.
 func (b below) extent(ctx context.Context, off, n int64) (disk.Extent, error) {
-	if b.parent == nil || b.base+off >= b.parent.Size() {
-		return disk.Extent{Off: off, Len: n, Kind: disk.Unallocated}, nil
-	}
-	e, err := b.parent.Extent(ctx, b.base+off)
-	if err != nil {
-		return disk.Extent{}, err
-	}
-	e.Off, e.Len = off, min(e.Len, n)
-	return e, nil
+	e, err := b.parent.Extent(ctx, b.base+off, b.base+off+n)
+	e.Off = off
+	return e, err
 }

@@ -2,8 +2,6 @@ package vmdk
 
 import (
 	"context"
-	"errors"
-	"io"
 
 	"hyper2kvm/internal/disk"
 )
@@ -31,21 +29,5 @@ func (x *flat) readAt(p []byte, off int64) error {
 }
 
 func (x *flat) extent(_ context.Context, off int64) (disk.Extent, error) {
-	e := disk.Extent{Off: off, Len: x.length - off, Kind: disk.Data}
-	holes, ok := x.file.(disk.HoleFinder)
-	if !ok {
-		return e, nil
-	}
-	start, end, err := holes.NextData(x.off + off)
-	switch {
-	case errors.Is(err, io.EOF):
-		e.Kind = disk.Unallocated
-	case err != nil:
-		return disk.Extent{}, &disk.Error{Format: formatName, Op: "find holes", File: x.file.Name(), Off: x.off + off, Err: err}
-	case start > x.off+off:
-		e.Kind, e.Len = disk.Unallocated, min(e.Len, start-x.off-off)
-	case end > x.off+off:
-		e.Len = min(e.Len, end-x.off-off)
-	}
-	return e, nil
+	return disk.StoredExtent(x.file, formatName, disk.Extent{Off: off, Len: x.length - off}, x.off+off)
 }

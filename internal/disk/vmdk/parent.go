@@ -28,7 +28,7 @@ func (o *opener) openParent(ctx context.Context) error {
 		e.Detail = fmt.Sprintf("parent %q", d.ParentHint)
 		return e
 	}
-	o.img.parent = parent
+	o.img.parent = disk.Parent{Image: parent, Child: o.img.name}
 	child, ok := parent.(interface{ CID() uint32 })
 	if !ok {
 		return fault(disk.ErrUnsupported, op, o.img.name, noOffset, "parent %q is not a VMDK", d.ParentHint)
@@ -39,7 +39,7 @@ func (o *opener) openParent(ctx context.Context) error {
 	}
 	for _, s := range o.img.spans {
 		if x, ok := s.content.(*sparse); ok {
-			x.below.parent = parent
+			x.below.parent = o.img.parent
 		}
 	}
 	if parent.Size() != o.img.size {

@@ -17,7 +17,8 @@ type Image struct {
 	name       string
 	size       int64
 	spans      []span // in order, none empty, no gaps
-	parent     disk.Image
+	parent     disk.Parent
+	closing    disk.Closing
 	parentName string
 	descriptor *Descriptor // never nil
 	files      []disk.File
@@ -40,17 +41,7 @@ func (img *Image) Descriptor() *Descriptor { return img.descriptor }
 
 // Close closes the parent and every file of the image.
 func (img *Image) Close() error {
-	var first error
-	if img.parent != nil {
-		first = img.parent.Close()
-	}
-	for _, f := range img.files {
-		if err := f.Close(); err != nil && first == nil {
-			first = err
-		}
-	}
-	img.parent, img.files = nil, nil
-	return first
+	return img.closing.Close(img.parent, img.files...)
 }
 
 // ReadAt reads content, see disk.Image.
@@ -120,11 +111,7 @@ func (img *Image) Describe() []disk.Info {
 			info.Notes = append(info.Notes, fmt.Sprintf("%s: %d damaged grain tables so far, their redundant copies were used", x.file.Name(), n))
 		}
 	}
-	layers := []disk.Info{info}
-	if d, ok := img.parent.(disk.Describer); ok {
-		layers = append(layers, d.Describe()...)
-	}
-	return layers
+	return img.parent.Describe(info)
 }
 
 // printable replaces what a terminal would act on in a text of the image.
