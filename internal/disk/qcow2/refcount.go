@@ -85,7 +85,7 @@ func (r *refcounts) next(out *stream) error {
 	if err := out.flush(); err != nil {
 		return err
 	}
-	if err := writeAt(out.t, r.block, r.position(r.index)); err != nil {
+	if err := out.sink.Write("write refcount block", r.block, r.position(r.index)); err != nil {
 		return err
 	}
 	clear(r.block)
@@ -155,12 +155,12 @@ func (r *refcounts) finish(out *stream) error {
 	if err := out.flush(); err != nil {
 		return err
 	}
-	if err := writeAt(out.t, r.block, r.position(r.index)); err != nil {
+	if err := out.sink.Write("write refcount block", r.block, r.position(r.index)); err != nil {
 		return err
 	}
 	table := make([]byte, (r.index+1)*8) // at most maxRefcountTableBytes
 	for i := range r.index + 1 {
 		binary.BigEndian.PutUint64(table[8*i:], uint64(r.position(i)))
 	}
-	return writeAt(out.t, table, int64(r.head.refTableOffset))
+	return out.sink.Write("write refcount table", table, int64(r.head.refTableOffset))
 }

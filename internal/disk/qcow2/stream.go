@@ -1,16 +1,12 @@
 package qcow2
 
-import (
-	"io"
-
-	"hyper2kvm/internal/disk"
-)
+import "hyper2kvm/internal/disk"
 
 // stream appends to the target in large writes.
 type stream struct {
-	t   disk.Target
-	at  int64  // where the next byte goes
-	buf []byte // the last bytes before at, not written yet
+	sink *disk.Sink
+	at   int64  // where the next byte goes
+	buf  []byte // the last bytes before at, not written yet
 }
 
 func (s *stream) write(b []byte) error {
@@ -48,21 +44,9 @@ func (s *stream) flush() error {
 	if len(s.buf) == 0 {
 		return nil
 	}
-	if err := writeAt(s.t, s.buf, s.at-int64(len(s.buf))); err != nil {
+	if err := s.sink.Write("write", s.buf, s.at-int64(len(s.buf))); err != nil {
 		return err
 	}
 	s.buf = s.buf[:0]
-	return nil
-}
-
-// writeAt writes all of b at off of the target.
-func writeAt(t disk.Target, b []byte, off int64) error {
-	n, err := t.WriteAt(b, off)
-	if err == nil && n < len(b) {
-		err = io.ErrShortWrite
-	}
-	if err != nil {
-		return &disk.Error{Format: "qcow2", Op: "write", Off: off, Err: err}
-	}
 	return nil
 }

@@ -22,7 +22,7 @@ type Options struct {
 // Writer writes one image. It implements disk.Writer.
 type Writer struct {
 	enc  encoder
-	t    disk.Target
+	sink disk.Sink
 	size int64 // what the header says: a multiple of disk.SectorSize
 	head header
 	out  stream
@@ -30,10 +30,7 @@ type Writer struct {
 	l1   []uint64
 	l2   []byte // the table being filled; all zero between tables
 	l2At int64  // its index in l1; negative if none has entries
-	next int64  // lowest guest offset that may be appended
 	wait pending
-	err  error // the first one; nothing works after it
-	done bool
 }
 
 // pending holds plain clusters that wait to be written side by side: see doc.go, "Writing".
@@ -58,7 +55,8 @@ func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 	if size < 0 || size > disk.MaxSize {
 		return fail("size %d, at most %d", size, int64(disk.MaxSize))
 	}
-	w := &Writer{t: t, size: (size + disk.SectorSize - 1) &^ (disk.SectorSize - 1), l2At: -1}
+	w := &Writer{size: (size + disk.SectorSize - 1) &^ (disk.SectorSize - 1), l2At: -1}
+	w.sink = disk.Sink{Target: t, Format: "qcow2", Size: w.size, Chunk: cs, Packed: true}
 	enc, err := newEncoder(o, cs)
 	if err != nil {
 		return fail("%v", err)
@@ -76,12 +74,12 @@ func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 	if h.refTableBytes > maxRefcountTableBytes {
 		return fail("size %d with clusters of %d bytes: the refcount table is larger than %d bytes; take larger clusters", size, cs, maxRefcountTableBytes)
 	}
-	if err := t.Truncate(0); err != nil {
-		return nil, &disk.Error{Format: "qcow2", Op: "create", Off: -1, Err: err}
+	if err := w.sink.Truncate(0); err != nil {
+		return nil, err
 	}
 	w.l1, w.l2 = make([]uint64, h.l1Needed), make([]byte, cs)
 	h.l1Offset = uint64(int64(cs) + h.refTableBytes)
-	w.out = stream{t: t, at: int64(h.l1Offset) + (int64(h.l1Entries)*8+int64(cs)-1)&^int64(cs-1)}
+	w.out = stream{sink: &w.sink, at: int64(h.l1Offset) + (int64(h.l1Entries)*8+int64(cs)-1)&^int64(cs-1)}
 	w.refs = refcounts{head: h}
 	if err := w.refs.begin(&w.out); err != nil {
 		return nil, err
@@ -98,37 +96,21 @@ func (w *Writer) Encode(dst, src []byte) ([]byte, error) { return w.enc.encode(d
 
 // Append stores an encoded cluster: one as long as a cluster is plain, a shorter one compressed.
 func (w *Writer) Append(ctx context.Context, off int64, b []byte) error {
-	if w.err != nil {
-		return w.err
-	}
-	if err := context.Cause(ctx); err != nil {
+	if err := w.sink.Admit(ctx, off, len(b)); err != nil {
 		return err
 	}
 	cs := w.head.clusterSize
-	if w.done || off < w.next || off%cs != 0 || off >= w.size || len(b) == 0 || int64(len(b)) > cs {
-		return w.fail(&disk.Error{Format: "qcow2", Op: "append", Off: off, Kind: disk.ErrLimit,
-			Detail: fmt.Sprintf("%d bytes do not fit: size %d, next offset %d, clusters of %d", len(b), w.size, w.next, cs)})
-	}
-	w.next = off + cs
 	if i := off / w.head.entriesPerL1; i != w.l2At {
 		if err := w.finishL2(); err != nil {
-			return w.fail(err)
+			return w.sink.Keep(err)
 		}
 		w.l2At = i
 	}
 	entry := off % w.head.entriesPerL1 / cs * 8
 	if int64(len(b)) == cs {
-		return w.fail(w.appendPlain(entry, b))
+		return w.sink.Keep(w.appendPlain(entry, b))
 	}
-	return w.fail(w.appendCompressed(entry, b))
-}
-
-// fail keeps the first error.
-func (w *Writer) fail(err error) error {
-	if w.err == nil {
-		w.err = err
-	}
-	return err
+	return w.sink.Keep(w.appendCompressed(entry, b))
 }
 
 // appendPlain stores a plain cluster at once where the file ends at a cluster, else puts it with those that wait.
@@ -204,16 +186,7 @@ func (w *Writer) finishL2() error {
 }
 
 // Finish writes what is left of the tables, syncs, and then writes and syncs the header.
-func (w *Writer) Finish(ctx context.Context) error {
-	if w.err != nil || w.done {
-		return w.err
-	}
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	w.done = true
-	return w.fail(w.finish())
-}
+func (w *Writer) Finish(ctx context.Context) error { return w.sink.Finish(ctx, w.finish) }
 
 func (w *Writer) finish() error {
 	if err := w.finishL2(); err != nil {
@@ -228,23 +201,16 @@ func (w *Writer) finish() error {
 	if err := w.out.flush(); err != nil {
 		return err
 	}
-	if err := w.t.Truncate(w.out.at); err != nil {
-		return &disk.Error{Format: "qcow2", Op: fmt.Sprintf("set size to %d", w.out.at), Off: -1, Err: err}
-	}
-	if err := w.sync(); err != nil {
+	if err := w.sink.Truncate(w.out.at); err != nil {
 		return err
 	}
-	if err := writeAt(w.t, w.head.encode(), 0); err != nil {
+	if err := w.sink.Sync(); err != nil {
 		return err
 	}
-	return w.sync()
-}
-
-func (w *Writer) sync() error {
-	if err := w.t.Sync(); err != nil {
-		return &disk.Error{Format: "qcow2", Op: "sync", Off: -1, Err: err}
+	if err := w.sink.Write("write header", w.head.encode(), 0); err != nil {
+		return err
 	}
-	return nil
+	return w.sink.Sync()
 }
 
 // writeL1 writes the L1 table at its place behind the refcount table.
@@ -253,14 +219,11 @@ func (w *Writer) writeL1() error {
 	for i, e := range w.l1 {
 		binary.BigEndian.PutUint64(b[8*i:], e)
 	}
-	return writeAt(w.t, b, int64(w.head.l1Offset))
+	return w.sink.Write("write L1 table", b, int64(w.head.l1Offset))
 }
 
 // Abort gives up. What was written is not an image: its header is missing.
 func (w *Writer) Abort() error {
-	if !w.done {
-		_ = w.fail(&disk.Error{Format: "qcow2", Op: "append", Off: -1, Kind: disk.ErrLimit, Detail: "the writer was aborted"})
-		w.done = true
-	}
+	w.sink.Abort()
 	return nil
 }

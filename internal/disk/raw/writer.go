@@ -3,7 +3,6 @@ package raw
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"hyper2kvm/internal/disk"
 )
@@ -12,12 +11,7 @@ import (
 const chunkSize = 64 << 10
 
 // Writer writes a sparse raw image.
-type Writer struct {
-	t    disk.Target
-	size int64
-	next int64 // lowest offset that may still be appended
-	err  error // first one; nothing works after it
-}
+type Writer struct{ out disk.Sink }
 
 // NewWriter makes t a raw image of exactly size bytes of zeroes, to be filled by Append.
 func NewWriter(t disk.Target, size int64) (*Writer, error) {
@@ -25,10 +19,11 @@ func NewWriter(t disk.Target, size int64) (*Writer, error) {
 		return nil, &disk.Error{Format: "raw", Op: "create", Off: -1, Kind: disk.ErrLimit,
 			Detail: fmt.Sprintf("size %d, at most %d", size, int64(disk.MaxSize))}
 	}
-	if err := t.Truncate(size); err != nil {
-		return nil, &disk.Error{Format: "raw", Op: fmt.Sprintf("set size to %d", size), Off: -1, Err: err}
+	w := &Writer{disk.Sink{Target: t, Format: "raw", Size: size, Chunk: chunkSize}}
+	if err := w.out.Truncate(size); err != nil {
+		return nil, err
 	}
-	return &Writer{t: t, size: size}, nil
+	return w, nil
 }
 
 // ChunkSize returns 64 KiB.
@@ -39,42 +34,17 @@ func (w *Writer) Encode(_, src []byte) ([]byte, error) { return src, nil }
 
 // Append writes b at off.
 func (w *Writer) Append(ctx context.Context, off int64, b []byte) error {
-	if w.err != nil {
-		return w.err
-	}
-	if err := context.Cause(ctx); err != nil {
+	if err := w.out.Admit(ctx, off, len(b)); err != nil {
 		return err
 	}
-	if off < w.next || off%chunkSize != 0 || len(b) > chunkSize || int64(len(b)) > w.size-off {
-		w.err = &disk.Error{Format: "raw", Op: "append", Off: off, Kind: disk.ErrLimit,
-			Detail: fmt.Sprintf("%d bytes do not fit: size %d, next offset %d, chunks of %d", len(b), w.size, w.next, chunkSize)}
-		return w.err
-	}
-	n, err := w.t.WriteAt(b, off)
-	if err == nil && n < len(b) {
-		err = io.ErrShortWrite
-	}
-	if err != nil {
-		w.err = &disk.Error{Format: "raw", Op: "write", Off: off, Err: err}
-		return w.err
-	}
-	w.next = off + chunkSize
-	return nil
+	return w.out.Keep(w.out.Write("write", b, off))
 }
 
 // Finish syncs the target.
-func (w *Writer) Finish(ctx context.Context) error {
-	if w.err != nil {
-		return w.err
-	}
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	if err := w.t.Sync(); err != nil {
-		w.err = &disk.Error{Format: "raw", Op: "sync", Off: -1, Err: err}
-	}
-	return w.err
-}
+func (w *Writer) Finish(ctx context.Context) error { return w.out.Finish(ctx, w.out.Sync) }
 
-// Abort does nothing: what was written stays for the caller to remove.
-func (w *Writer) Abort() error { return nil }
+// Abort gives up: what was written stays for the caller to remove.
+func (w *Writer) Abort() error {
+	w.out.Abort()
+	return nil
+}

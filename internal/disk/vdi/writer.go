@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"io"
 
 	"hyper2kvm/internal/disk"
 )
@@ -29,15 +28,11 @@ type Options struct {
 
 // Writer writes one image. It implements disk.Writer.
 type Writer struct {
-	t      disk.Target
-	source int64 // bytes of content that Append gets
-	head   header
-	page   []byte // of the map: the one being filled
-	pageN  int64  // its number
-	block  int64  // the last one that was begun; negative if none
-	next   int64  // lowest offset that may be appended
-	err    error  // the first one; nothing works after it
-	done   bool
+	out   disk.Sink
+	head  header
+	page  []byte // of the map: the one being filled
+	pageN int64  // its number
+	block int64  // the last one that was begun; negative if none
 }
 
 // NewWriter makes t an image of size bytes (rounded up to a multiple of 512, see doc.go), all zero until Append. Errors: ErrLimit
@@ -48,7 +43,7 @@ func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 			Detail: fmt.Sprintf("size %d, at most %d", size, int64(disk.MaxSize))}
 	}
 	blocks := (size + writtenBlock - 1) / writtenBlock
-	w := &Writer{t: t, source: size, block: -1, page: make([]byte, mapPage)}
+	w := &Writer{out: disk.Sink{Target: t, Format: formatName, Size: size, Chunk: chunkSize}, block: -1, page: make([]byte, mapPage)}
 	w.head = header{
 		text: writtenText, imageType: typeDynamic, size: (size + disk.SectorSize - 1) &^ (disk.SectorSize - 1), blockSize: writtenBlock,
 		entries: uint32(blocks), blocks: blocks, create: o.CreateID, modify: o.ModifyID,
@@ -61,8 +56,8 @@ func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 			}
 		}
 	}
-	if err := t.Truncate(0); err != nil {
-		return nil, &disk.Error{Format: formatName, Op: "create", Off: noOffset, Err: err}
+	if err := w.out.Truncate(0); err != nil {
+		return nil, err
 	}
 	w.clearPage()
 	return w, nil
@@ -86,23 +81,15 @@ func (w *Writer) Encode(_, src []byte) ([]byte, error) { return src, nil }
 
 // Append writes a chunk at its place, and reserves the block that it is the first of.
 func (w *Writer) Append(ctx context.Context, off int64, b []byte) error {
-	if w.err != nil {
-		return w.err
-	}
-	if err := context.Cause(ctx); err != nil {
+	if err := w.out.Admit(ctx, off, len(b)); err != nil {
 		return err
 	}
-	if w.done || off < w.next || off%chunkSize != 0 || off >= w.source || int64(len(b)) != min(chunkSize, w.source-off) {
-		return w.fail(&disk.Error{Format: formatName, Op: "append", Off: off, Kind: disk.ErrLimit,
-			Detail: fmt.Sprintf("%d bytes do not fit: size %d, next offset %d, chunks of %d", len(b), w.source, w.next, chunkSize)})
-	}
-	w.next = off + chunkSize
 	if i := off / writtenBlock; i != w.block {
 		if err := w.begin(i); err != nil {
-			return w.fail(err)
+			return w.out.Keep(err)
 		}
 	}
-	return w.fail(w.write(b, w.head.place(w.head.allocated-1)+off%writtenBlock))
+	return w.out.Keep(w.out.Write("write", b, w.head.place(w.head.allocated-1)+off%writtenBlock))
 }
 
 // begin reserves block i at the end of the file.
@@ -120,7 +107,7 @@ func (w *Writer) begin(i int64) error {
 func (w *Writer) mapTo(n int64) error {
 	for ; w.pageN < n; w.pageN++ {
 		first := w.pageN * entriesPerPage
-		if err := w.write(w.page[:4*min(entriesPerPage, w.head.blocks-first)], w.head.mapAt+4*first); err != nil {
+		if err := w.out.Write("write block map", w.page[:4*min(entriesPerPage, w.head.blocks-first)], w.head.mapAt+4*first); err != nil {
 			return err
 		}
 		w.clearPage()
@@ -134,66 +121,28 @@ func (w *Writer) clearPage() {
 	}
 }
 
-func (w *Writer) write(b []byte, off int64) error {
-	n, err := w.t.WriteAt(b, off)
-	if err == nil && n < len(b) {
-		err = io.ErrShortWrite
-	}
-	if err != nil {
-		return &disk.Error{Format: formatName, Op: "write", Off: off, Err: err}
-	}
-	return nil
-}
-
-// fail keeps the first error.
-func (w *Writer) fail(err error) error {
-	if w.err == nil {
-		w.err = err
-	}
-	return err
-}
-
 // Finish writes the rest of the map, syncs, and then writes and syncs the header.
-func (w *Writer) Finish(ctx context.Context) error {
-	if w.err != nil || w.done {
-		return w.err
-	}
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	w.done = true
-	return w.fail(w.finish())
-}
+func (w *Writer) Finish(ctx context.Context) error { return w.out.Finish(ctx, w.finish) }
 
 func (w *Writer) finish() error {
 	if err := w.mapTo((w.head.blocks + entriesPerPage - 1) / entriesPerPage); err != nil {
 		return err
 	}
 	end := w.head.data + int64(w.head.allocated)*writtenBlock
-	if err := w.t.Truncate(end); err != nil {
-		return &disk.Error{Format: formatName, Op: fmt.Sprintf("set size to %d", end), Off: noOffset, Err: err}
-	}
-	if err := w.sync(); err != nil {
+	if err := w.out.Truncate(end); err != nil {
 		return err
 	}
-	if err := w.write(w.head.encode(), 0); err != nil {
+	if err := w.out.Sync(); err != nil {
 		return err
 	}
-	return w.sync()
-}
-
-func (w *Writer) sync() error {
-	if err := w.t.Sync(); err != nil {
-		return &disk.Error{Format: formatName, Op: "sync", Off: noOffset, Err: err}
+	if err := w.out.Write("write header", w.head.encode(), 0); err != nil {
+		return err
 	}
-	return nil
+	return w.out.Sync()
 }
 
 // Abort gives up. What was written is not an image: its header is missing.
 func (w *Writer) Abort() error {
-	if !w.done {
-		_ = w.fail(&disk.Error{Format: formatName, Op: "append", Off: noOffset, Kind: disk.ErrLimit, Detail: "the writer was aborted"})
-		w.done = true
-	}
+	w.out.Abort()
 	return nil
 }

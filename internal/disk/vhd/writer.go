@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"time"
 
 	"hyper2kvm/internal/disk"
@@ -35,8 +34,7 @@ type Options struct {
 
 // Writer writes one image. It implements disk.Writer.
 type Writer struct {
-	t      disk.Target
-	source int64 // bytes of content that Append gets
+	out    disk.Sink
 	foot   footer
 	head   header
 	fixed  bool
@@ -45,9 +43,6 @@ type Writer struct {
 	block  int64  // the last one that was begun; negative if none
 	at     int64  // where its content is
 	end    int64  // where the next block, or the footer, goes
-	next   int64  // lowest offset that may be appended
-	err    error  // the first one; nothing works after it
-	done   bool
 }
 
 // NewWriter makes t an image of size bytes (rounded up to a multiple of 512), all zero until Append. Errors: ErrLimit for a size
@@ -57,7 +52,7 @@ func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 		return nil, &disk.Error{Format: formatName, Op: "create", Off: noOffset, Kind: disk.ErrLimit,
 			Detail: fmt.Sprintf("size %d, at most %d", size, int64(maxSize))}
 	}
-	w := &Writer{t: t, source: size, fixed: o.Fixed, block: -1}
+	w := &Writer{out: disk.Sink{Target: t, Format: formatName, Size: size, Chunk: chunkSize}, fixed: o.Fixed, block: -1}
 	sectors := (size + disk.SectorSize - 1) / disk.SectorSize
 	w.foot = footer{
 		version: majorVersion << 16, dataOffset: noStructure, timestamp: timestamp(o.Created), creatorVer: creatorVersion,
@@ -70,8 +65,8 @@ func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 			return nil, &disk.Error{Format: formatName, Op: "create", Off: noOffset, Err: err}
 		}
 	}
-	if err := t.Truncate(0); err != nil {
-		return nil, &disk.Error{Format: formatName, Op: "create", Off: noOffset, Err: err}
+	if err := w.out.Truncate(0); err != nil {
+		return nil, err
 	}
 	w.end = sectors * disk.SectorSize
 	if !w.fixed {
@@ -114,26 +109,18 @@ func (w *Writer) Encode(_, src []byte) ([]byte, error) { return src, nil }
 
 // Append writes a chunk at its place, and reserves the block that it is the first of.
 func (w *Writer) Append(ctx context.Context, off int64, b []byte) error {
-	if w.err != nil {
-		return w.err
-	}
-	if err := context.Cause(ctx); err != nil {
+	if err := w.out.Admit(ctx, off, len(b)); err != nil {
 		return err
 	}
-	if w.done || off < w.next || off%chunkSize != 0 || off >= w.source || int64(len(b)) != min(chunkSize, w.source-off) {
-		return w.fail(&disk.Error{Format: formatName, Op: "append", Off: off, Kind: disk.ErrLimit,
-			Detail: fmt.Sprintf("%d bytes do not fit: size %d, next offset %d, chunks of %d", len(b), w.source, w.next, chunkSize)})
-	}
-	w.next = off + chunkSize
 	if w.fixed {
-		return w.fail(w.write(b, off))
+		return w.out.Keep(w.out.Write("write", b, off))
 	}
 	if i := off / writtenBlock; i != w.block {
 		if err := w.begin(i); err != nil {
-			return w.fail(err)
+			return w.out.Keep(err)
 		}
 	}
-	return w.fail(w.write(b, w.at+off%writtenBlock))
+	return w.out.Keep(w.out.Write("write", b, w.at+off%writtenBlock))
 }
 
 // begin reserves block i at the end of the file.
@@ -142,79 +129,41 @@ func (w *Writer) begin(i int64) error {
 	bitmap := w.at - w.head.bitmapSize
 	w.block, w.end = i, w.at+writtenBlock
 	binary.BigEndian.PutUint32(w.table[4*i:], uint32(bitmap/disk.SectorSize))
-	return w.write(w.bitmap, bitmap)
-}
-
-func (w *Writer) write(b []byte, off int64) error {
-	n, err := w.t.WriteAt(b, off)
-	if err == nil && n < len(b) {
-		err = io.ErrShortWrite
-	}
-	if err != nil {
-		return &disk.Error{Format: formatName, Op: "write", Off: off, Err: err}
-	}
-	return nil
-}
-
-// fail keeps the first error.
-func (w *Writer) fail(err error) error {
-	if w.err == nil {
-		w.err = err
-	}
-	return err
+	return w.out.Write("write sector bitmap", w.bitmap, bitmap)
 }
 
 // Finish syncs the content, then writes and syncs table, header and footers.
-func (w *Writer) Finish(ctx context.Context) error {
-	if w.err != nil || w.done {
-		return w.err
-	}
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	w.done = true
-	return w.fail(w.finish())
-}
+func (w *Writer) Finish(ctx context.Context) error { return w.out.Finish(ctx, w.finish) }
 
 func (w *Writer) finish() error {
-	if err := w.t.Truncate(w.end); err != nil {
-		return &disk.Error{Format: formatName, Op: fmt.Sprintf("set size to %d", w.end), Off: noOffset, Err: err}
+	if err := w.out.Truncate(w.end); err != nil {
+		return err
 	}
 	if !w.fixed {
-		if err := w.write(w.table, w.head.table); err != nil {
+		if err := w.out.Write("write block allocation table", w.table, w.head.table); err != nil {
 			return err
 		}
-		if err := w.write(w.head.encode(), w.head.at); err != nil {
+		if err := w.out.Write("write dynamic header", w.head.encode(), w.head.at); err != nil {
 			return err
 		}
 	}
-	if err := w.sync(); err != nil {
+	if err := w.out.Sync(); err != nil {
 		return err
 	}
 	foot := w.foot.encode()
 	if !w.fixed {
-		if err := w.write(foot, 0); err != nil {
+		if err := w.out.Write("write footer copy", foot, 0); err != nil {
 			return err
 		}
 	}
-	if err := w.write(foot, w.end); err != nil {
+	if err := w.out.Write("write footer", foot, w.end); err != nil {
 		return err
 	}
-	return w.sync()
+	return w.out.Sync()
 }
 
-func (w *Writer) sync() error {
-	if err := w.t.Sync(); err != nil {
-		return &disk.Error{Format: formatName, Op: "sync", Off: noOffset, Err: err}
-	}
-	return nil
-}
-
-// Abort gives up. What was written is not an image: its footers are missing.
+// Abort gives up. What was written is not an image: its cookie is missing.
 func (w *Writer) Abort() error {
-	if !w.done {
-		_ = w.fail(&disk.Error{Format: formatName, Op: "append", Off: noOffset, Kind: disk.ErrLimit, Detail: "the writer was aborted"})
-		w.done = true
-	}
+	w.out.Abort()
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"fmt"
 	"io"
 
 	"hyper2kvm/internal/disk"
@@ -34,7 +33,7 @@ const (
 
 // Writer writes one dynamic disk. It implements disk.Writer.
 type Writer struct {
-	t         disk.Target
+	out       disk.Sink
 	size      int64 // a multiple of writtenSectorSize
 	blockSize int64
 	layout    layout
@@ -46,13 +45,9 @@ type Writer struct {
 	block   int64           // the last one that has a place; negative before the first
 	host    int64           // of that block
 	end     int64           // of the file
-	next    int64           // lowest offset that may be appended
 
 	wait   []byte // content that waits to be written in one piece
 	waitAt int64  // its place in the file
-
-	err  error // the first one; nothing works after it
-	done bool
 }
 
 var _ disk.Writer = (*Writer)(nil)
@@ -63,7 +58,8 @@ func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 	if size < 0 || size > disk.MaxSize {
 		return nil, fault(disk.ErrLimit, "create", "", noOffset, "size %d, at most %d", size, int64(disk.MaxSize))
 	}
-	w := &Writer{t: t, size: (size + writtenSectorSize - 1) &^ (writtenSectorSize - 1), blockSize: int64(o.BlockSize), batPage: -1, block: -1}
+	w := &Writer{out: disk.Sink{Target: t, Format: formatName, Size: size, Chunk: chunkBytes},
+		size: (size + writtenSectorSize - 1) &^ (writtenSectorSize - 1), blockSize: int64(o.BlockSize), batPage: -1, block: -1}
 	if w.blockSize == 0 {
 		w.blockSize = chooseBlockSize(w.size)
 	}
@@ -84,8 +80,8 @@ func NewWriter(t disk.Target, size int64, o Options) (*Writer, error) {
 	w.layout = newLayout(w.size, w.blockSize, writtenSectorSize, false)
 	w.batBytes = max((w.layout.entries*batEntryBytes+mib-1)&^(mib-1), mib)
 	w.end = writtenBATOffset + w.batBytes
-	if err := t.Truncate(0); err != nil {
-		return nil, &disk.Error{Format: formatName, Op: "create", Off: noOffset, Err: err}
+	if err := w.out.Truncate(0); err != nil {
+		return nil, err
 	}
 	return w, nil
 }
@@ -107,17 +103,10 @@ func (w *Writer) Encode(_, src []byte) ([]byte, error) { return src, nil }
 
 // Append stores a chunk. The first one of a block gives the block its place, at the end of the file.
 func (w *Writer) Append(ctx context.Context, off int64, b []byte) error {
-	if w.err != nil {
-		return w.err
-	}
-	if err := context.Cause(ctx); err != nil {
+	if err := w.out.Admit(ctx, off, len(b)); err != nil {
 		return err
 	}
-	if w.done || off < w.next || off%chunkBytes != 0 || len(b) == 0 || len(b) > chunkBytes || off > w.size-int64(len(b)) {
-		return w.fail(fault(disk.ErrLimit, "append", "", off, "%d bytes do not fit: size %d, next offset %d, chunks of %d", len(b), w.size, w.next, chunkBytes))
-	}
-	w.next = off + chunkBytes
-	return w.fail(w.append(off, b))
+	return w.out.Keep(w.append(off, b))
 }
 
 func (w *Writer) append(off int64, b []byte) error {
@@ -159,7 +148,7 @@ func (w *Writer) writeBATPage() error {
 	if w.batPage < 0 {
 		return nil
 	}
-	if err := w.write("write BAT", w.bat[:], writtenBATOffset+w.batPage*pageBytes); err != nil {
+	if err := w.out.Write("write BAT", w.bat[:], writtenBATOffset+w.batPage*pageBytes); err != nil {
 		return err
 	}
 	clear(w.bat[:])
@@ -171,22 +160,13 @@ func (w *Writer) flush() error {
 	if len(w.wait) == 0 {
 		return nil
 	}
-	err := w.write("write block", w.wait, w.waitAt)
+	err := w.out.Write("write block", w.wait, w.waitAt)
 	w.wait = w.wait[:0]
 	return err
 }
 
 // Finish writes what is left, syncs, and then writes and syncs the file type identifier.
-func (w *Writer) Finish(ctx context.Context) error {
-	if w.err != nil || w.done {
-		return w.err
-	}
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	w.done = true
-	return w.fail(w.finish())
-}
+func (w *Writer) Finish(ctx context.Context) error { return w.out.Finish(ctx, w.finish) }
 
 func (w *Writer) finish() error {
 	if err := w.flush(); err != nil {
@@ -195,8 +175,8 @@ func (w *Writer) finish() error {
 	if err := w.writeBATPage(); err != nil {
 		return err
 	}
-	if err := w.t.Truncate(w.end); err != nil {
-		return &disk.Error{Format: formatName, Op: fmt.Sprintf("set size to %d", w.end), Off: noOffset, Err: err}
+	if err := w.out.Truncate(w.end); err != nil {
+		return err
 	}
 	h := header{fileWrite: w.guids[0], dataWrite: w.guids[1], version: 1, logLength: writtenLogBytes, logOffset: writtenLogOffset, sequence: 1}
 	newer := h
@@ -216,50 +196,21 @@ func (w *Writer) finish() error {
 		{"write region table", table, regionTableOffset2},
 		{"write metadata", encodeMetadata(w.blockSize, w.size, writtenSectorSize, writtenPhysicalSize, w.guids[2]), writtenMetadataOffset},
 	} {
-		if err := w.write(part.op, part.b, part.off); err != nil {
+		if err := w.out.Write(part.op, part.b, part.off); err != nil {
 			return err
 		}
 	}
-	if err := w.sync(); err != nil {
+	if err := w.out.Sync(); err != nil {
 		return err
 	}
-	if err := w.write("write file type identifier", encodeIdentifier(writtenCreator), identifierOffset); err != nil {
+	if err := w.out.Write("write file type identifier", encodeIdentifier(writtenCreator), identifierOffset); err != nil {
 		return err
 	}
-	return w.sync()
-}
-
-func (w *Writer) write(op string, b []byte, off int64) error {
-	n, err := w.t.WriteAt(b, off)
-	if err == nil && n < len(b) {
-		err = io.ErrShortWrite
-	}
-	if err != nil {
-		return &disk.Error{Format: formatName, Op: op, Off: off, Err: err}
-	}
-	return nil
-}
-
-func (w *Writer) sync() error {
-	if err := w.t.Sync(); err != nil {
-		return &disk.Error{Format: formatName, Op: "sync", Off: noOffset, Err: err}
-	}
-	return nil
-}
-
-// fail keeps the first error.
-func (w *Writer) fail(err error) error {
-	if w.err == nil {
-		w.err = err
-	}
-	return err
+	return w.out.Sync()
 }
 
 // Abort gives up. What was written is not an image: its file type identifier is missing.
 func (w *Writer) Abort() error {
-	if !w.done {
-		_ = w.fail(fault(disk.ErrLimit, "append", "", noOffset, "the writer was aborted"))
-		w.done = true
-	}
+	w.out.Abort()
 	return nil
 }
