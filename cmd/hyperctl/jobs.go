@@ -21,6 +21,7 @@ type jobDoc struct {
 
 func newJobDoc(j queue.Job, now time.Time) jobDoc {
 	d := jobDoc{Job: j}
+	d.Hint = hintOf(j)
 	if p := j.Progress; p != nil && j.State == queue.Running {
 		d.Stage = p.Stage
 		if p.BytesTotal > 0 {
