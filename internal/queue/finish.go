@@ -295,6 +295,9 @@ func (s *Spool) moveFree(from, dir, name string) (string, error) {
 // freeFinalName finds a name in the terminal directory that neither an entry nor a record has.
 func (s *Spool) freeFinalName(r Record, from int) (string, error) {
 	dir := s.path(r.Terminal, r.Date)
+	if st, err := lstat(dir); err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return "", fmt.Errorf("%w: %s is not a directory; move it away", ErrLayout, dir)
+	}
 	name := r.original()
 	if checkName(name) != nil || len(r.Members) > 0 {
 		name = unnumbered(r.Entry)
