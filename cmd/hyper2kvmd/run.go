@@ -23,6 +23,9 @@ const orphanWait = 30 * time.Second
 
 // runDaemon is everything that one start of the daemon does.
 func runDaemon(ctx context.Context, o options, flags *pflag.FlagSet, out io.Writer) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // from here on: before the daemon is ready, a wish to reload must not end it
+	defer signal.Stop(hup)
 	c, err := loadConfig(o, flags)
 	if err != nil {
 		return err
@@ -50,6 +53,9 @@ func runDaemon(ctx context.Context, o options, flags *pflag.FlagSet, out io.Writ
 	if errors.Is(err, queue.ErrLocked) {
 		return &exitCode{exitConflict, err}
 	}
+	if errors.Is(err, context.Canceled) {
+		return nil // it was told to stop before it was ready
+	}
 	if err != nil {
 		return &exitCode{exitError, err}
 	}
@@ -58,7 +64,7 @@ func runDaemon(ctx context.Context, o options, flags *pflag.FlagSet, out io.Writ
 			log.Error("close the workflow directory", "error", err)
 		}
 	}()
-	hurry := watchSignals(ctx, func() { reload(d, o, flags, file, log) })
+	hurry := watchSignals(ctx, hup, func() { reload(d, o, flags, file, log) })
 	log.Info("hyper2kvmd starts", "version", version.Get().Version, "workflow_dir", c.WorkflowDir, "output_dir", c.OutputDir,
 		"mode", c.Mode, "workers", c.MaxJobs)
 	if !o.once {
@@ -77,11 +83,10 @@ func runDaemon(ctx context.Context, o options, flags *pflag.FlagSet, out io.Writ
 	return nil
 }
 
-// watchSignals calls reload on SIGHUP. The context that it returns ends with the second SIGTERM or SIGINT.
-func watchSignals(ctx context.Context, reload func()) (hurry context.Context) {
+// watchSignals calls reload for each signal of hup. The context that it returns ends with the second SIGTERM or SIGINT.
+func watchSignals(ctx context.Context, hup <-chan os.Signal, reload func()) (hurry context.Context) {
 	hurry, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	hup, end := make(chan os.Signal, 1), make(chan os.Signal, 2)
-	signal.Notify(hup, syscall.SIGHUP)
+	end := make(chan os.Signal, 2)
 	signal.Notify(end, syscall.SIGTERM, os.Interrupt)
 	go func() {
 		for seen := 0; ; {
@@ -107,12 +112,16 @@ func reload(d *daemon.Daemon, o options, flags *pflag.FlagSet, file *reopenWrite
 		}
 	}
 	c, err := loadConfig(o, flags)
+	var later []string
 	if err == nil {
-		err = d.Reload(settingsOf(c))
+		later, err = d.Reload(settingsOf(c))
 	}
 	if err != nil {
 		log.Error("reload: the old configuration stays", "error", err)
 		return
+	}
+	if len(later) > 0 {
+		log.Warn("these settings hold from the next start on", "keys", later)
 	}
 	log.Info("configuration reloaded", "workers", c.MaxJobs)
 }

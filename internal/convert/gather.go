@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"hyper2kvm/internal/disk"
@@ -23,6 +24,8 @@ type Opened struct {
 	files     []disk.File // archives and what else stays open besides the images
 	verify    []checksum  // what LOAD has to verify
 	watch     watch       // the host files behind all of it
+
+	below map[string]*os.File // directories of limited sources, by the name of the source
 }
 
 // Close releases every image and file.
@@ -32,6 +35,9 @@ func (o *Opened) Close() {
 	}
 	for _, f := range o.files {
 		f.Close()
+	}
+	for _, dir := range o.below {
+		dir.Close()
 	}
 }
 

@@ -3,6 +3,7 @@ package convert
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 
@@ -21,9 +22,9 @@ type place struct {
 // beside returns the place of a source that the job names: the job's files, by their names as seen from there, or the host directory
 // of an absolute one.
 func (g *gatherer) beside(name string) (place, error) {
-	hostPath, ok := g.req.Files[name]
-	if !ok {
-		return place{}, g.unknownName(name)
+	hostPath, err := g.hostPath(name)
+	if err != nil {
+		return place{}, err
 	}
 	p := place{used: map[string]bool{}}
 	if filepath.IsAbs(name) {
@@ -36,6 +37,36 @@ func (g *gatherer) beside(name string) (place, error) {
 	p.siblings = disk.FilesSiblings(files)
 	p.open = g.watched(disk.FilesOpener(files), p.used, func(n string) string { return files[path.Clean(n)] })
 	return p, nil
+}
+
+// hostPath is where a source stands. A limited one is reached through a descriptor of its directory, which nobody can exchange.
+func (g *gatherer) hostPath(name string) (string, error) {
+	hostPath, ok := g.req.Files[name]
+	if !ok {
+		return "", g.unknownName(name)
+	}
+	root, limited := g.req.Roots[name]
+	if !limited {
+		return hostPath, nil
+	}
+	dir := g.opened.below[name]
+	if dir == nil {
+		rel, err := filepath.Rel(root, filepath.Dir(hostPath))
+		if err == nil {
+			dir, err = OpenDirBelow(root, rel)
+		}
+		switch {
+		case errors.Is(err, disk.ErrMissing):
+			return "", coded(manifest.CodeSourceMissing, "", fmt.Errorf("source %q: %w", name, err))
+		case err != nil:
+			return "", coded(manifest.CodePolicyPath, "name the file by the path that it really has, below "+root, fmt.Errorf("source %q: %w", name, err))
+		}
+		if g.opened.below == nil {
+			g.opened.below = map[string]*os.File{}
+		}
+		g.opened.below[name] = dir
+	}
+	return filepath.Join(DirPath(dir), filepath.Base(hostPath)), nil
 }
 
 // unknownName is the error for a name that is not among the files that the job may open.
@@ -81,9 +112,9 @@ func (g *gatherer) watched(open disk.Opener, used map[string]bool, hostPath func
 
 // source opens a file that the job itself names. What is wrong with it is the source's fault, not an image's.
 func (g *gatherer) source(name string) (disk.File, error) {
-	hostPath, ok := g.req.Files[name]
-	if !ok {
-		return nil, g.unknownName(name)
+	hostPath, err := g.hostPath(name)
+	if err != nil {
+		return nil, err
 	}
 	host, err := disk.OpenFile(hostPath)
 	switch {

@@ -20,6 +20,9 @@ type Request struct {
 	// absolute host paths. The Opener of a job opens these and nothing else. It holds absolute sources that the job's owner
 	// was allowed to name under their absolute name; their siblings are opened in their own directory.
 	Files map[string]string
+	// Roots limits absolute sources of an owner who may not name any file: from the name to the directory below which it must
+	// stand, with no symbolic link on the way from there.
+	Roots map[string]string
 	// Entry is the name in Files of what was dropped: a disk, an OVA, an OVF, a VMX or the manifest; "" for a folder.
 	Entry string
 

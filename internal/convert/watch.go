@@ -3,6 +3,7 @@ package convert
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 
@@ -65,7 +66,7 @@ func (w *watch) changed() error {
 			return coded(manifest.CodeSourceChanged, "", fmt.Errorf("the source went away while it was read: %w", err))
 		}
 		if now != was {
-			return coded(manifest.CodeSourceChanged, "", fmt.Errorf("%s changed while it was read: %s", path, difference(was, now)))
+			return coded(manifest.CodeSourceChanged, "", fmt.Errorf("%q changed while it was read: %s", filepath.Base(path), difference(was, now)))
 		}
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"hyper2kvm/internal/convert"
+	"golang.org/x/sys/unix"
 )
 
 // stderrTail is how much of a child's last words is kept for the error when it dies without a result.
@@ -25,54 +25,87 @@ type Spawner struct {
 	Env  []string // of the child; nil inherits
 }
 
+// pipeGrace is how long the pipes of a process that has ended are read on: what it wrote is in them already, and only a program
+// that it left behind, outside of its group, could keep them open.
+const pipeGrace = 2 * time.Second
+
 // child is the process that runs one job. It ends with its stdin, so that no orphan outlives the daemon.
 type child struct {
 	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	out    *sender
+	stdin  *os.File
+	stdout *os.File
+	out    *sender // to stdin
 	lines  *bufio.Reader
-	stdout io.Closer
 	tail   *tailBuffer
-	kill   time.Duration
+	kill   time.Duration // between the request to end and the end by force
 
 	stopOnce sync.Once
 	exited   chan struct{} // closed when the process was waited for
 	waitErr  error         // valid after exited
+
+	mu     sync.Mutex
+	reaped bool // its number may be another process's by now
 }
 
-// start runs the program with the queue's lock as fd 3: as long as a child lives, the lock is held.
-func (s Spawner) start(lock *os.File, killAfter time.Duration, req convert.Request) (*child, error) {
+// start runs the program with the queue's lock as fd 3: as long as a child lives, the lock is held. The job is not sent yet.
+func (s Spawner) start(lock *os.File, killAfter time.Duration) (*child, error) {
 	cmd := exec.Command(s.Path, s.Args...) //nolint:noctx // stopped by stop, which gives it time to clean up
 	cmd.Env = s.Env
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{lock}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	stdin, err := cmd.StdinPipe()
+	cmd.WaitDelay = pipeGrace // for stderr
+	theirIn, stdin, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	stdout, err := cmd.StdoutPipe()
+	stdout, theirOut, err := os.Pipe()
 	if err != nil {
+		theirIn.Close()
+		stdin.Close()
 		return nil, err
 	}
 	tail := &tailBuffer{max: stderrTail}
-	cmd.Stderr = tail
-	if err := cmd.Start(); err != nil {
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirIn, theirOut, tail
+	err = cmd.Start()
+	theirIn.Close()
+	theirOut.Close()
+	if err != nil {
+		stdin.Close()
+		stdout.Close()
 		return nil, fmt.Errorf("start the job's process: %w", err)
 	}
 	c := &child{
-		cmd: cmd, stdin: stdin, out: &sender{w: stdin}, lines: bufio.NewReaderSize(stdout, 64<<10), stdout: stdout,
+		cmd: cmd, stdin: stdin, stdout: stdout, out: &sender{w: stdin}, lines: bufio.NewReaderSize(stdout, 64<<10),
 		tail: tail, kill: killAfter, exited: make(chan struct{}),
 	}
-	if err := c.out.send(message{Type: msgJob, Request: &req}); err != nil {
-		c.stop()
-		_ = c.wait()
-		return nil, fmt.Errorf("send the job to its process: %w", err)
-	}
+	go c.reap()
 	return c, nil
 }
 
-// next reads the child's next message; io.EOF when it closed its stdout.
+// reap waits for the process and ends what it left of its group, so that nothing holds the pipes or the queue's lock. It looks
+// before it takes the exit status, because as long as that is there the group's number belongs to nobody else.
+func (c *child) reap() {
+	for {
+		err := unix.Waitid(unix.P_PID, c.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	c.mu.Lock()
+	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
+	c.reaped = true
+	c.mu.Unlock()
+	err := c.cmd.Wait()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil
+	}
+	_ = c.stdout.SetReadDeadline(time.Now().Add(pipeGrace)) // a pipe has deadlines
+	c.waitErr = err
+	close(c.exited)
+}
+
+// next reads the child's next message; io.EOF when it closed its stdout, or has ended and said all it had to say.
 func (c *child) next() (message, error) {
 	var line []byte
 	for {
@@ -81,10 +114,12 @@ func (c *child) next() (message, error) {
 		if len(line) > MaxMessage {
 			return message{}, fmt.Errorf("message of a job is longer than %d bytes", MaxMessage)
 		}
-		if errors.Is(err, bufio.ErrBufferFull) {
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
 			continue
-		}
-		if err != nil {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return message{}, io.EOF
+		case err != nil:
 			return message{}, err
 		}
 		return parseMessage(line)
@@ -94,30 +129,36 @@ func (c *child) next() (message, error) {
 // stop asks the whole process group to end, and ends it by force after a while. It returns at once; wait waits.
 func (c *child) stop() {
 	c.stopOnce.Do(func() {
-		_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGTERM)
+		c.signal(syscall.SIGTERM)
 		go func() {
 			t := time.NewTimer(c.kill)
 			defer t.Stop()
 			select {
 			case <-c.exited:
 			case <-t.C:
-				c.destroy()
+				c.signal(syscall.SIGKILL)
 			}
 		}()
 	})
 }
 
-// destroy ends the process group at once.
-func (c *child) destroy() { _ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) }
+// signal sends a signal to the whole group while there is one.
+func (c *child) signal(sig syscall.Signal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.reaped {
+		_ = syscall.Kill(-c.cmd.Process.Pid, sig)
+	}
+}
 
-// wait closes stdin, waits for the process and makes sure that nothing of its group is left.
+// wait closes both pipes and waits for the process, which is stopped if it does not end by itself.
 func (c *child) wait() error {
 	_ = c.stdin.Close()
-	err := c.cmd.Wait()
-	c.destroy()
-	c.waitErr = err
-	close(c.exited)
-	return err
+	t := time.AfterFunc(c.kill, c.stop)
+	defer t.Stop()
+	<-c.exited
+	_ = c.stdout.Close()
+	return c.waitErr
 }
 
 // watchStall kills a child that gives no sign of life; alive is called at each sign. The returned function ends the watch and

@@ -25,8 +25,9 @@ func ServeJob(ctx context.Context, in io.Reader, out io.Writer, onStage func(sta
 		return fmt.Errorf("read the job: %w", err)
 	}
 	m, err := parseMessage(first)
-	if err != nil {
-		return err
+	if err != nil { // a daemon of another version learns it from the version of the answer
+		f := convert.Failure("", err)
+		return errors.Join(err, (&sender{w: out}).send(message{Type: msgResult, Failure: &f}))
 	}
 	if m.Type != msgJob || m.Request == nil {
 		return fmt.Errorf("first message is %q, want %q", m.Type, msgJob)

@@ -42,6 +42,8 @@ func TestMain(m *testing.M) {
 		time.Sleep(time.Hour)
 	case "hang":
 		time.Sleep(time.Hour)
+	case "job":
+		fakeJob()
 	}
 }
 
@@ -57,10 +59,12 @@ func startTestChild(t *testing.T, part string) *child {
 		t.Fatal(err)
 	}
 	s := Spawner{Path: self, Env: append(os.Environ(), "H2K_TEST_CHILD="+part)}
-	c, err := s.start(lock, 100*time.Millisecond, convert.Request{ID: "01JOB"})
+	c, err := s.start(lock, 100*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { c.signal(syscall.SIGKILL) })
+	_ = c.out.send(message{Type: msgJob, Request: &convert.Request{ID: "01JOB"}}) // not all of them listen
 	return c
 }
 
@@ -143,5 +147,18 @@ func TestTailBufferKeepsTheEnd(t *testing.T) {
 	}
 	if b.String() != "efghi" {
 		t.Errorf("kept %q", b.String())
+	}
+}
+
+// A process that does not read its job is ended as one that stands still, also while the job is still being written to it.
+func TestChildThatDoesNotListen(t *testing.T) {
+	c := startTestChild(t, "hang")
+	_, stalled := c.watchStall(t.Context(), 50*time.Millisecond)
+	if err := c.out.send(message{Type: msgLog, Text: strings.Repeat("x", 1<<20)}); err == nil {
+		t.Error("a megabyte went into a pipe that nobody reads")
+	}
+	_ = c.wait()
+	if !stalled() {
+		t.Error("the watch did not fire")
 	}
 }

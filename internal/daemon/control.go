@@ -89,11 +89,7 @@ func (d *Daemon) cancel(ctx context.Context, s Settings, r queue.Request) (strin
 	if err := d.trust.operator(s, r.UID, submitterOf(found)); err != nil {
 		return "", fmt.Errorf("%w: %w", queue.ErrDenied, err)
 	}
-	d.mu.Lock()
-	j := d.running[found.ID]
-	d.mu.Unlock()
-	if j != nil {
-		j.end(endCancel, "cancelled by "+userName(r.UID))
+	if found.State == queue.Running && d.endJob(found.ID, endCancel, "cancelled by "+userName(r.UID)) {
 		return "cancelling", nil
 	}
 	switch found.State {
@@ -103,17 +99,15 @@ func (d *Daemon) cancel(ctx context.Context, s Settings, r queue.Request) (strin
 		}
 		return "cancelled", nil
 	}
+	if found.State == queue.Running {
+		return "", fmt.Errorf("%w: %s is being finished", queue.ErrState, found.Name)
+	}
 	return "", fmt.Errorf("%w: %s is %s", queue.ErrState, found.Name, found.State)
 }
 
 // recall returns a running job to the queue: a config that arrived late names its file.
 func (d *Daemon) recall(id string) {
-	d.mu.Lock()
-	j := d.running[id]
-	d.mu.Unlock()
-	if j != nil {
-		j.end(endRequeue, "a manifest that names it arrived")
-	}
+	d.endJob(id, endRequeue, "a manifest that names it arrived")
 }
 
 func submitterOf(j queue.Job) uint32 {

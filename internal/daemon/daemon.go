@@ -39,9 +39,14 @@ type Daemon struct {
 	failed   atomic.Int64 // those of them that failed
 	today    finishedToday
 
-	mu      sync.Mutex
-	running map[string]*job // by id
-	stop    bool            // no claim any more
+	stopping chan struct{} // closed when the daemon begins to stop
+
+	mu         sync.Mutex
+	running    map[string]*job   // by id
+	early      map[string]early  // by id, of jobs that are not in running yet
+	unrecorded map[string]string // by id: why the end of a job cannot be recorded
+	stop       bool              // no claim any more
+	returning  bool              // what still runs goes back to the queue
 }
 
 // New takes the workflow directory, recovers what an earlier run left and gets ready. Close gives the directory back.
@@ -50,6 +55,7 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 	d := &Daemon{
 		space: newReservations(), trust: trust{self: uint32(os.Getuid())}, spawn: o.Spawner, version: o.Version,
 		clock: o.Clock, log: o.Log, started: o.Clock(), running: map[string]*job{},
+		early: map[string]early{}, unrecorded: map[string]string{}, stopping: make(chan struct{}),
 	}
 	d.settings.Store(&s)
 	spool, err := queue.Start(s.WorkflowDir, queue.StartOptions{
@@ -59,34 +65,67 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.spool = spool
-	if err := os.MkdirAll(s.OutputDir, 0o2750); err != nil {
-		return nil, errors.Join(fmt.Errorf("output directory: %w", err), spool.Close())
+	if err := makeOutputDir(s.OutputDir); err != nil {
+		return nil, errors.Join(err, spool.Close())
 	}
 	for _, r := range spool.Recovered() {
 		o.Log.Info("recovered", "job", r.ID, "entry", r.Entry, "action", r.Action, "reason", r.Reason)
 	}
 	in := &intake{settings: d.Settings, trust: d.trust, clock: o.Clock, log: o.Log}
 	d.inbox, err = spool.NewInbox(in, queue.InboxOptions{
-		Settle: s.Settle, TimedSettle: s.TimedSettle, Rescan: s.Rescan, MissingTimeout: s.MissingTimeout,
+		Settle: orNone(s.Settle), TimedSettle: s.TimedSettle, Rescan: s.Rescan, MissingTimeout: s.MissingTimeout,
 		Recall: d.recall, Clock: o.Clock, Log: o.Log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, spool.Close())
 	}
-	return d, ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(err, spool.Close())
+	}
+	return d, nil
+}
+
+// orNone is how the inbox is told that there is no settle time.
+func orNone(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
+}
+
+// modeOutputDir lets the group read results, and makes what is in it the group's.
+const modeOutputDir = 0o750 | os.ModeSetgid
+
+// makeOutputDir makes the directory for results if it is not there. What is there keeps its mode.
+func makeOutputDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(dir, modeOutputDir.Perm()); err != nil {
+		return fmt.Errorf("output directory: %w", err)
+	}
+	if err := os.Chmod(dir, modeOutputDir); err != nil {
+		return fmt.Errorf("output directory: %w", err)
+	}
+	return nil
 }
 
 // Settings returns what holds now.
 func (d *Daemon) Settings() Settings { return *d.settings.Load() }
 
-// Reload takes new settings for jobs that start from now on. It refuses what only a restart can change.
-func (d *Daemon) Reload(s Settings) error {
-	if blocked := d.Settings().Reloadable(s); len(blocked) > 0 {
-		return fmt.Errorf("%v cannot change while the daemon runs: restart it; the old configuration stays", blocked)
+// Reload takes new settings for jobs that start from now on. It refuses all of them when one of them only a restart can change, or
+// when there is no such output directory and none can be made. The keys that it returns are valid, and hold from the next start on.
+func (d *Daemon) Reload(s Settings) (later []string, err error) {
+	now := d.Settings()
+	if blocked := now.Reloadable(s); len(blocked) > 0 {
+		return nil, fmt.Errorf("%v cannot change while the daemon runs: restart it; the old configuration stays", blocked)
+	}
+	if err := makeOutputDir(s.OutputDir); err != nil {
+		return nil, err
 	}
 	next := s.clone()
 	d.settings.Store(&next)
-	return nil
+	return now.later(s), nil
 }
 
 // Run works until ctx ends, then stops claiming and gives running jobs stop_timeout before they go back to the queue. A second

@@ -97,6 +97,7 @@ func (d *Daemon) writeStatus(ctx context.Context, final string) error {
 	if err := d.spool.Trouble(); err != nil {
 		st.Reasons = append(st.Reasons, err.Error())
 	}
+	st.Reasons = append(st.Reasons, d.unrecordedReasons()...)
 	switch {
 	case final != "":
 		st.State, st.StoppedAt = final, d.clock()

@@ -30,6 +30,10 @@ type intake struct {
 // payload is what the intake found out and the job wants to know again: the manifest's answers, if there is one.
 type payload struct {
 	Draft *manifest.Draft // nil for a lone disk, folder or package
+
+	// For a manifest whose author may not name any path:
+	Roots      map[string]string // the import root of each absolute source
+	OutputRoot string            // the output root of its output directory, "" where it names none
 }
 
 // The endings by which an entry is told apart before anything is opened. Content decides what an image is; the ending decides
@@ -59,7 +63,7 @@ func (in *intake) Examine(ctx context.Context, e queue.Entry) (queue.Need, error
 	ending := strings.ToLower(filepath.Ext(e.Name))
 	switch {
 	case oneOf(manifestEndings, ending):
-		return in.manifest(ctx, e)
+		return in.manifest(ctx, e, false)
 	case ending == ".ova":
 		return in.ova(e)
 	case ending == ".ovf":
@@ -71,7 +75,7 @@ func (in *intake) Examine(ctx context.Context, e queue.Entry) (queue.Need, error
 	case oneOf(diskEndings, ending):
 		return in.disk(ctx, e)
 	}
-	return in.stranger(e)
+	return in.stranger(ctx, e)
 }
 
 // disk examines an image: which extents and parents it needs, whether it is whole, and whether it is one that waits for another.
@@ -99,9 +103,9 @@ func (in *intake) disk(ctx context.Context, e queue.Entry) (queue.Need, error) {
 }
 
 // stranger is a file whose ending says nothing: a job only if its content is an image that can be told from noise.
-func (in *intake) stranger(e queue.Entry) (queue.Need, error) {
+func (in *intake) stranger(ctx context.Context, e queue.Entry) (queue.Need, error) {
 	if format := in.signature(e.Path); format != "" {
-		return queue.Need{Kind: "disk"}, nil
+		return in.disk(ctx, e)
 	}
 	return queue.Need{Ignore: "neither its name nor its content is that of a disk image, an OVF package or a manifest; rename a raw disk to end in .img or .raw"}, nil
 }

@@ -3,13 +3,12 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"hyper2kvm/internal/convert"
 	"hyper2kvm/internal/disk"
@@ -76,7 +75,7 @@ func (in *intake) folder(ctx context.Context, e queue.Entry) (queue.Need, error)
 	}
 	switch {
 	case len(manifests) > 1:
-		need.Wait = "the folder holds several manifests (" + strings.Join(manifests[:2], ", ") + "): keep one, or use jobs: in one file"
+		need.Wait = fmt.Sprintf("the folder holds several manifests (%q): keep one, or use jobs: in one file", manifests[:2])
 		return need, nil
 	case len(manifests) == 1:
 		return in.folderManifest(ctx, e, manifests[0])
@@ -88,14 +87,8 @@ func (in *intake) folder(ctx context.Context, e queue.Entry) (queue.Need, error)
 
 // folderManifest examines the manifest inside a folder. The disks it names are in the folder, or nowhere.
 func (in *intake) folderManifest(ctx context.Context, e queue.Entry, name string) (queue.Need, error) {
-	full := filepath.Join(e.Path, filepath.FromSlash(name))
-	inner := queue.Entry{Name: name, Path: full, Identity: e.Identity}
-	var st unix.Stat_t
-	if err := unix.Lstat(full, &st); err != nil {
-		return queue.Need{}, &os.PathError{Op: "lstat", Path: full, Err: err}
-	}
-	inner.Identity.UID = st.Uid
-	need, err := in.manifest(ctx, inner)
+	inner := queue.Entry{Name: name, Path: filepath.Join(e.Path, name), Identity: e.Identity}
+	need, err := in.manifest(ctx, inner, true)
 	if err != nil {
 		return need, err
 	}
@@ -105,7 +98,7 @@ func (in *intake) folderManifest(ctx context.Context, e queue.Entry, name string
 	}
 	missing := slices.DeleteFunc(slices.Clone(need.Members), func(m string) bool { return slices.Contains(e.Files, m) })
 	if len(missing) > 0 && need.Wait == "" && need.Refuse == nil {
-		need.Wait = "missing " + strings.Join(missing, ", ") + " in the folder"
+		need.Wait = fmt.Sprintf("missing %q in the folder", missing)
 	}
 	need.Kind, need.Members = "folder", nil
 	return need, nil

@@ -5,18 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
-	"hyper2kvm/internal/disk"
+	"golang.org/x/sys/unix"
+
+	"hyper2kvm/internal/convert"
 	"hyper2kvm/internal/manifest"
 	"hyper2kvm/internal/queue"
 )
 
 // manifest examines a job config or manifest: whether it is valid, whether its owner may name what it names, which disks
 // beside it are its own, and whether it is several jobs in one.
-func (in *intake) manifest(ctx context.Context, e queue.Entry) (queue.Need, error) {
-	b, err := readBounded(e.Path, manifest.MaxBytes)
+func (in *intake) manifest(ctx context.Context, e queue.Entry, inFolder bool) (queue.Need, error) {
+	b, by, err := in.readManifest(e, inFolder)
 	if err != nil {
 		return queue.Need{}, err
 	}
@@ -24,15 +27,17 @@ func (in *intake) manifest(ctx context.Context, e queue.Entry) (queue.Need, erro
 	if err := problems.Err(); err != nil {
 		return queue.Need{Kind: "manifest", Refuse: refusal(problems, b)}, nil
 	}
+	var limits payload
 	for i := range drafts {
-		if err := in.allowed(drafts[i], e.Identity.UID); err != nil {
+		if limits, err = in.allowed(drafts[i], by); err != nil {
 			return queue.Need{Kind: "manifest", Refuse: policyFields(err)}, nil
 		}
 	}
 	if len(drafts) > 1 {
 		return in.batch(e, b)
 	}
-	need := queue.Need{Kind: "manifest", Payload: payload{Draft: &drafts[0]}}
+	limits.Draft = &drafts[0]
+	need := queue.Need{Kind: "manifest", Payload: limits}
 	dir := filepath.Dir(e.Path)
 	for _, input := range drafts[0].Inputs() {
 		if filepath.IsAbs(input) {
@@ -66,20 +71,31 @@ func (in *intake) batch(e queue.Entry, b []byte) (queue.Need, error) {
 	return need, nil
 }
 
-// allowed applies the trust rules to every absolute path of a draft.
-func (in *intake) allowed(d manifest.Draft, uid uint32) error {
+// allowed applies the trust rules to every absolute path of a draft, and says what stays to be watched while the job runs.
+func (in *intake) allowed(d manifest.Draft, by author) (limits payload, err error) {
 	s := in.settings()
 	for _, input := range d.Inputs() {
-		if filepath.IsAbs(input) {
-			if err := in.trust.source(s, uid, input); err != nil {
-				return err
+		if !filepath.IsAbs(input) {
+			continue
+		}
+		root, err := in.trust.source(s, by, input)
+		if err != nil {
+			return payload{}, err
+		}
+		if root != "" {
+			if limits.Roots == nil {
+				limits.Roots = map[string]string{}
 			}
+			limits.Roots[input] = root
 		}
 	}
 	if dir := d.Resolve(s.Defaults).Convert.OutputDir; dir != "" {
-		return in.trust.output(s, uid, dir)
+		limits.OutputRoot, err = in.trust.output(s, by, dir)
+		if err == nil && limits.OutputRoot != "" {
+			err = noLinks(limits.OutputRoot, dir)
+		}
 	}
-	return nil
+	return limits, err
 }
 
 // refusal makes the fields of an error.json from a manifest's problems: all of them, with the lines they stand on.
@@ -112,18 +128,35 @@ func failureFields(f manifest.Failure) map[string]any {
 	}
 }
 
-// readBounded reads a regular file of at most limit bytes; a longer one is read one byte further, so that its reader can say so.
-func readBounded(path string, limit int64) ([]byte, error) {
-	f, err := disk.OpenFile(path)
+// readManifest reads a manifest and finds out whose word it is. What lies on the way to it is not followed if it is a link: the
+// owner of a folder may exchange it while it is looked at. A longer file than a manifest may be is read one byte further, so
+// that its reader can say so.
+func (in *intake) readManifest(e queue.Entry, inFolder bool) ([]byte, author, error) {
+	zone := filepath.Dir(e.Path)
+	rel := "."
+	if inFolder {
+		zone, rel = filepath.Dir(zone), filepath.Base(zone)
+	}
+	dir, err := convert.OpenDirBelow(zone, rel)
 	if err != nil {
-		return nil, err
+		return nil, author{}, err
 	}
+	defer dir.Close()
+	fd, err := unix.Openat(int(dir.Fd()), e.Name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, author{}, &os.PathError{Op: "open", Path: e.Path, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), e.Path)
 	defer f.Close()
-	b := make([]byte, min(f.Size(), limit+1))
-	if _, err := io.ReadFull(io.NewSectionReader(f, 0, int64(len(b))), b); err != nil {
-		return nil, err
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, author{}, &os.PathError{Op: "fstat", Path: e.Path, Err: err}
 	}
-	return b, nil
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, author{}, &os.PathError{Op: "read", Path: e.Path, Err: queue.ErrNotRegular}
+	}
+	b, err := io.ReadAll(io.LimitReader(f, manifest.MaxBytes+1))
+	return b, in.trust.author(e.Identity.UID, st), err
 }
 
 func dedup(names []string) []string {

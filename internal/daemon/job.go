@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"hyper2kvm/internal/convert"
 	"hyper2kvm/internal/manifest"
@@ -30,11 +30,13 @@ type job struct {
 	id    string
 	log   *jobLog
 	asked manifest.Job // as resolved
+	out   outputPlace  // of this attempt, whatever a reload says meanwhile
 
 	mu     sync.Mutex
 	child  *child
 	ending ending
 	reason string
+	over   bool // its end is decided: nothing changes it any more
 }
 
 // outcome is how one run of a child ended.
@@ -45,91 +47,72 @@ type outcome struct {
 	short   shortage
 	crashed string // it ended without a result, and how
 	stalled bool
+	unfit   error // the daemon cannot run jobs as things are; the job can do nothing about it
+	other   *job  // a running job that makes the directory which this one needs
 }
+
+// closing records the end of a job. It may be called again after an error, and goes on where it had to stop.
+type closing func(context.Context) error
 
 // run takes a claimed job to its end: processed/, failed/, or back to the queue.
 func (d *Daemon) run(claim *queue.Claim) {
-	rec := claim.Record()
-	j := &job{d: d, claim: claim, id: rec.ID, log: &jobLog{w: claim.Log(), clock: d.clock}}
-	d.mu.Lock()
-	d.running[j.id] = j
-	d.mu.Unlock()
-	defer func() {
-		d.space.release(j.id)
-		d.mu.Lock()
-		delete(d.running, j.id)
-		d.mu.Unlock()
-	}()
-	if err := j.work(); err != nil {
-		// The queue could not record the end. The job stays where it is, and the next start decides from what is on disk.
-		d.log.Error("the end of a job could not be recorded; it stays in processing/ until the next start", "job", j.id, "entry", rec.Entry, "error", err)
-	}
+	j := &job{d: d, claim: claim, id: claim.Record().ID, log: &jobLog{w: claim.Log(), clock: d.clock}}
+	d.register(j)
+	defer d.unregister(j)
+	ctx := context.Background() // a job ends by its own rules: cancel, requeue, stall
+	j.conclude(ctx, j.work(ctx))
 }
 
-// work decides what kind of job it is and does it.
-func (j *job) work() error {
-	ctx := context.Background() // a job ends by its own rules: cancel, requeue, stall
-	need := j.claim.Need()
-	switch {
-	case need.Refuse != nil:
-		return j.fail(ctx, need.Refuse)
-	case len(need.Parts) > 0:
-		j.d.log.Info("batch", "job", j.id, "entry", j.claim.Record().Entry, "parts", len(need.Parts))
-		return j.claim.Split(ctx, need.Parts)
-	}
-	rec := j.claim.Record()
+// work does the job and says how it is to end.
+func (j *job) work(ctx context.Context) closing {
+	need, rec := j.claim.Need(), j.claim.Record()
 	j.d.log.Info("job starts", "job", j.id, "entry", rec.Entry, "kind", rec.Kind)
 	j.asked = j.resolve(need)
 	if err := j.claim.Running(ctx); err != nil {
-		return err
+		return j.goBack("the queue cannot write its records: " + err.Error())
 	}
 	out, err := j.attempt(ctx)
-	if err != nil {
-		return j.fail(ctx, failureFields(convert.Failure("", err)))
-	}
 	j.mu.Lock()
+	j.over = true
 	end, reason := j.ending, j.reason
 	j.mu.Unlock()
 	switch {
+	case err != nil && j.d.spool.Trouble() != nil:
+		return j.goBack("the queue cannot write its records: " + err.Error())
+	case err != nil:
+		return j.fail(failureFields(convert.Failure("", err)))
 	case out.report != nil && out.failure == nil:
-		return j.done(ctx, out.report)
+		return j.done(out.report)
 	case end == endRequeue:
-		return j.claim.Requeue(ctx, reason)
+		return j.goBack(reason)
 	case end == endCancel:
-		return j.fail(ctx, cancelFields(reason, j.id))
+		return j.fail(cancelFields(reason, j.id))
+	case out.unfit != nil:
+		return j.goBackFor("the daemon cannot run it: "+oneLine(out.unfit.Error()), j.d.after(unfitPause))
+	case out.other != nil:
+		return j.goBackFor(fmt.Sprintf("its output directory is being made by %q", out.other.claim.Record().OriginalName), out.other.isOver)
 	case out.waits != nil:
-		needs := out.waits
-		j.d.inbox.Defer(rec.OriginalName, rec.Identity, out.short.String(), func() bool { return j.d.space.fits(needs) })
-		return j.claim.Requeue(ctx, out.short.String())
+		return j.goBackFor(out.short.String(), func() bool { return j.d.space.fits(out.waits) })
 	case out.stalled:
-		return j.fail(ctx, fields(manifest.CodeJobStalled,
+		return j.fail(fields(manifest.CodeJobStalled,
 			fmt.Sprintf("no progress for %s", j.d.Settings().StallTimeout), "look at the log, then: hyperctl workflow retry "+j.id))
 	case out.failure != nil:
 		f := failureFields(*out.failure)
 		if out.report != nil {
 			f["stages"], f["warnings"] = out.report.Stages, out.report.Warnings
 		}
-		return j.fail(ctx, f)
+		return j.fail(f)
 	}
-	return j.crashed(ctx, out.crashed)
+	return j.crashed(out.crashed)
 }
 
-// crashed lets a job whose process died without a result run again, or fails it when that has happened too often.
-func (j *job) crashed(ctx context.Context, how string) error {
-	j.log.line("daemon", fmt.Sprintf("%s: the job's process ended without a result: %s", manifest.CodeJobNoResult, how))
-	if again, err := j.claim.Crashed(ctx, how); again || err != nil {
-		return err
-	}
-	f := fields(manifest.CodeJobCrashLoop,
-		fmt.Sprintf("the job's process ended %d times without a result; the last time: %s", MaxCrashes, how),
-		"look at the log: hyperctl workflow log "+j.id)
-	f["exception"] = []string{manifest.CodeJobNoResult + ": " + how}
-	return j.fail(ctx, f)
-}
+// unfitPause is how long a job waits after the daemon could not start a process for it: long enough for an upgrade to finish.
+const unfitPause = 10 * time.Second
 
-// cancelFields are the fields of a job that a person ended.
-func cancelFields(reason, id string) map[string]any {
-	return fields(manifest.CodeJobCancelled, reason, "start it again: hyperctl workflow retry "+id)
+// after returns a condition that holds from then on.
+func (d *Daemon) after(wait time.Duration) func() bool {
+	at := d.clock().Add(wait)
+	return func() bool { return !d.clock().Before(at) }
 }
 
 // resolve fills what the manifest leaves open from the settings.
@@ -147,31 +130,21 @@ func (j *job) resolve(need queue.Need) manifest.Job {
 
 // attempt runs the job's child once.
 func (j *job) attempt(ctx context.Context) (outcome, error) {
-	mjob := j.asked
 	s := j.d.Settings()
-	root := s.OutputDir
-	if mjob.Convert.OutputDir != "" {
-		root = filepath.Dir(mjob.Convert.OutputDir)
-	}
-	partial, err := j.claim.Partial(ctx, root)
+	wait, err := j.d.chooseOutput(j, s)
 	if err != nil {
-		return outcome{}, err
+		return outcome{}, outputFault(err)
 	}
-	rec := j.claim.Record()
-	req := convert.Request{
-		ID: j.id, JobID: rec.JobID, Job: mjob, Files: j.claim.Files(), Partial: partial, Version: j.d.version,
+	if wait != nil {
+		return outcome{other: wait}, nil
 	}
-	if !rec.Dir {
-		req.Entry = rec.OriginalName
-	}
-	for _, d := range mjob.Source.Disks {
-		if filepath.IsAbs(d.Path) { // the intake has asked whether its owner may name it
-			req.Files[d.Path] = d.Path
-		}
-	}
-	c, err := j.d.spawn.start(j.d.spool.LockFile(), s.KillAfter, req)
+	partial, err := j.claim.Partial(ctx, j.out.root)
 	if err != nil {
-		return outcome{}, err
+		return outcome{}, outputFault(err)
+	}
+	c, err := j.d.spawn.start(j.d.spool.LockFile(), s.KillAfter)
+	if err != nil {
+		return outcome{unfit: err}, nil
 	}
 	j.mu.Lock()
 	j.child = c
@@ -180,29 +153,58 @@ func (j *job) attempt(ctx context.Context) (outcome, error) {
 	if ended {
 		c.stop()
 	}
-	out := j.listen(ctx, c, s)
+	out := j.listen(ctx, c, s, j.request(partial))
 	waitErr := c.wait()
 	j.mu.Lock()
 	j.child = nil
 	j.mu.Unlock()
-	if out.report == nil && out.failure == nil {
+	if out.report == nil && out.failure == nil && out.crashed == "" {
 		out.crashed = describeExit(waitErr, c.tail.String())
 	}
 	return out, nil
 }
 
-// listen reads what a child tells until it ends, and answers what it asks.
-func (j *job) listen(ctx context.Context, c *child, s Settings) (out outcome) {
+// request is what the child is told.
+func (j *job) request(partial string) convert.Request {
+	rec := j.claim.Record()
+	req := convert.Request{
+		ID: j.id, JobID: rec.JobID, Job: j.asked, Files: j.claim.Files(), Partial: partial, Version: j.d.version,
+	}
+	if !rec.Dir {
+		req.Entry = rec.OriginalName
+	}
+	for _, d := range j.asked.Source.Disks {
+		if filepath.IsAbs(d.Path) { // the intake has asked whether its owner may name it
+			req.Files[d.Path] = d.Path
+		}
+	}
+	if p, ok := j.claim.Need().Payload.(payload); ok {
+		req.Roots = p.Roots
+	}
+	return req
+}
+
+// listen tells a child its job, reads what it says until it ends, and answers what it asks.
+func (j *job) listen(ctx context.Context, c *child, s Settings, req convert.Request) (out outcome) {
 	alive, stalled := c.watchStall(ctx, s.StallTimeout)
 	defer func() { out.stalled = stalled() }()
+	if err := c.out.send(message{Type: msgJob, Request: &req}); err != nil {
+		c.stop() // what it said is still worth reading
+	}
 	meter := &progressMeter{clock: j.d.clock, publish: j.claim.Progress, id: j.id}
 	for {
 		m, err := c.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return out
+		case errors.Is(err, errVersion):
+			out.unfit = err
+		case err != nil:
+			out.crashed = oneLine(err.Error())
+		}
 		if err != nil {
-			if !errors.Is(err, io.EOF) {
-				j.log.line("daemon", err.Error())
-				c.stop()
-			}
+			j.log.line("daemon", err.Error())
+			c.stop()
 			return out
 		}
 		alive()
@@ -224,7 +226,7 @@ func (j *job) listen(ctx context.Context, c *child, s Settings) (out outcome) {
 			}
 			c.stop()
 		case msgPlace:
-			j.place(ctx, c, m.Name)
+			j.place(ctx, c)
 		case msgResult:
 			out.report, out.failure = m.Report, m.Failure
 		}
@@ -255,67 +257,30 @@ func (j *job) reserve(c *child, needs []convert.SpaceNeed, out *outcome) bool {
 	return true
 }
 
-// place answers where the result will stand.
-func (j *job) place(ctx context.Context, c *child, vmName string) {
-	dir, err := j.chooseDir(ctx, vmName)
+// place answers where the result will stand. The child's word for the VM's name is not taken: it has read a hostile image.
+func (j *job) place(ctx context.Context, c *child) {
+	dir, err := j.placeOutput(ctx)
 	answer := message{Type: msgPlaced, Dir: dir}
 	if err != nil {
-		f := convert.Failure("validate", err)
+		f := convert.Failure("validate", outputFault(err))
 		answer = message{Type: msgDenied, Denied: &f}
 	}
 	_ = c.out.send(answer) // a child that is gone shows at the next read
 }
 
-// chooseDir fixes where the result will stand. A directory that the manifest names must not exist yet, since a result is
-// published by one rename; where it does, the VM gets a directory of its own in it.
-func (j *job) chooseDir(ctx context.Context, vmName string) (string, error) {
-	dir := j.asked.Convert.OutputDir
-	if dir == "" {
-		return j.claim.Place(ctx, j.d.Settings().OutputDir, vmName)
-	}
-	err := j.claim.PlaceAt(ctx, dir)
-	if errors.Is(err, queue.ErrExists) {
-		dir = filepath.Join(dir, vmName)
-		err = j.claim.PlaceAt(ctx, dir)
-	}
-	return dir, err
-}
-
-// end ends a running job from outside; its own goroutine does the rest.
-func (j *job) end(e ending, reason string) {
+// end ends a running job from outside; its own goroutine does the rest. It says false when it is too late.
+func (j *job) end(e ending, reason string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.over {
+		return false
+	}
 	if j.ending != endNone {
-		return
+		return j.ending == e
 	}
 	j.ending, j.reason = e, reason
 	if j.child != nil {
 		j.child.stop()
 	}
-}
-
-// done publishes the output and finishes the job.
-func (j *job) done(ctx context.Context, r *manifest.Report) error {
-	f := map[string]any{"name": r.Name, "report": "report.json", "warnings": r.Warnings, "seconds": r.Seconds, "outputs": r.Disks}
-	err := j.claim.Done(ctx, queue.Outcome{Fields: f})
-	switch {
-	case errors.Is(err, queue.ErrChanged):
-		return j.fail(ctx, fields(manifest.CodeSourceChanged, err.Error(), "make sure that nothing writes to it, then: hyperctl workflow retry "+j.id))
-	case errors.Is(err, queue.ErrExists):
-		return j.fail(ctx, fields(manifest.CodeOutputExists, err.Error(), "move it away, then: hyperctl workflow retry "+j.id))
-	case err != nil:
-		return err
-	}
-	j.d.log.Info("job done", "job", j.id, "entry", j.claim.Record().Entry, "output", j.claim.Record().OutputDir, "seconds", r.Seconds)
-	return nil
-}
-
-// fail moves the job to failed/ with the reason.
-func (j *job) fail(ctx context.Context, f map[string]any) error {
-	j.log.line("daemon", fmt.Sprintf("failed: %v: %v", f["code"], f["error"]))
-	if err := j.claim.Fail(ctx, queue.Outcome{Fields: maps.Clone(f)}); err != nil {
-		return err
-	}
-	j.d.log.Warn("job failed", "job", j.id, "entry", j.claim.Record().Entry, "code", f["code"], "error", f["error"])
-	return nil
+	return true
 }

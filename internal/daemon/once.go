@@ -2,7 +2,10 @@ package daemon
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
+	"time"
 
 	"hyper2kvm/internal/queue"
 )
@@ -24,19 +27,37 @@ func (d *Daemon) Once(ctx, hurry context.Context) ([]queue.Held, error) {
 	claiming, stop := context.WithCancel(ctx)
 	defer stop()
 	roles.Go(func() {
-		select {
-		case <-d.inbox.Settled():
-		case <-background.Done():
+		defer stop()
+		trouble := time.NewTicker(recordPoll)
+		defer trouble.Stop()
+		for {
+			select {
+			case <-d.inbox.Settled():
+				return
+			case <-background.Done():
+				return
+			case <-trouble.C:
+				if d.spool.Trouble() != nil { // it may stay so, and then nothing ever settles
+					return
+				}
+			}
 		}
-		stop()
 	})
 	d.schedule(claiming, &jobs)
 	d.drain(&jobs, hurry)
-	held := d.inbox.Snapshot().Held
+	snap := d.inbox.Snapshot()
+	held := snap.Held
+	if snap.Paused != "" && snap.Counts.Queued > 0 {
+		held = append(held, queue.Held{
+			Name: queue.DirQueued, State: queue.Waiting, Since: d.started,
+			Reason: fmt.Sprintf("%d entries are not claimed: %s; go on with hyperctl workflow resume", snap.Counts.Queued, snap.Paused),
+		})
+	}
 	cancel()
 	roles.Wait()
-	if err := d.writeStatus(context.WithoutCancel(ctx), stateStopped); err != nil {
-		return held, err
+	err := errors.Join(watchErr, d.spool.Trouble())
+	for _, why := range d.unrecordedReasons() {
+		err = errors.Join(err, errors.New(why))
 	}
-	return held, watchErr
+	return held, errors.Join(err, d.writeStatus(context.WithoutCancel(ctx), stateStopped))
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -80,6 +81,9 @@ func (s *sender) send(m message) error {
 	return err
 }
 
+// errVersion says that the other side is another version of the program.
+var errVersion = errors.New("the program was replaced while it ran; restart hyper2kvmd")
+
 // parseMessage reads one line.
 func parseMessage(line []byte) (message, error) {
 	var m message
@@ -87,7 +91,7 @@ func parseMessage(line []byte) (message, error) {
 		return message{}, fmt.Errorf("message of a job: %w", err)
 	}
 	if m.V != ProtocolVersion {
-		return message{}, fmt.Errorf("message of a job has version %d, want %d: the program was replaced while it ran; restart hyper2kvmd", m.V, ProtocolVersion)
+		return message{}, fmt.Errorf("message of a job has version %d, want %d: %w", m.V, ProtocolVersion, errVersion)
 	}
 	return m, nil
 }

@@ -68,29 +68,37 @@ func (s shortage) String() string {
 func (r *reservations) take(id string, needs []convert.SpaceNeed) (*shortage, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	rows, short, err := r.lookLocked(id, needs)
+	if err == nil && short == nil {
+		r.byJob[id] = rows
+	}
+	return short, err
+}
+
+// lookLocked says what the needs of job id come to, or what is missing for them.
+func (r *reservations) lookLocked(id string, needs []convert.SpaceNeed) ([]reservation, *shortage, error) {
 	want := map[unix.Fsid]int64{}
 	var rows []reservation
 	for _, n := range needs {
 		v, err := r.statfs(n.Dir)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		want[v.fsid] += n.Bytes
 		has := v.free - r.reservedLocked(v.fsid, id)
 		if want[v.fsid] > has {
-			return &shortage{Dir: n.Dir, Need: want[v.fsid], Has: max(has, 0), Total: v.total, Impossible: want[v.fsid] > v.total}, nil
+			return nil, &shortage{Dir: n.Dir, Need: want[v.fsid], Has: max(has, 0), Total: v.total, Impossible: want[v.fsid] > v.total}, nil
 		}
 		rows = append(rows, reservation{fsid: v.fsid, bytes: n.Bytes})
 	}
-	r.byJob[id] = rows
-	return nil, nil
+	return rows, nil, nil
 }
 
 // fits reports whether the needs could be taken now.
 func (r *reservations) fits(needs []convert.SpaceNeed) bool {
-	const probe = "probe" // never a job's id, which has 26 characters
-	short, err := r.take(probe, needs)
-	r.release(probe)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, short, err := r.lookLocked("", needs)
 	return err == nil && short == nil
 }
 

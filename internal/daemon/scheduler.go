@@ -33,6 +33,7 @@ func (d *Daemon) drain(jobs *sync.WaitGroup, hurry context.Context) {
 	d.mu.Lock()
 	d.stop = true
 	d.mu.Unlock()
+	close(d.stopping)
 	done := make(chan struct{})
 	go func() { jobs.Wait(); close(done) }()
 	timeout := time.NewTimer(d.Settings().StopTimeout)
@@ -45,11 +46,7 @@ func (d *Daemon) drain(jobs *sync.WaitGroup, hurry context.Context) {
 	case <-hurry.Done():
 		d.log.Info("stopping now: running jobs go back to the queue")
 	}
-	d.mu.Lock()
-	for _, j := range d.running {
-		j.end(endRequeue, "the daemon stopped")
-	}
-	d.mu.Unlock()
+	d.returnAll()
 	<-done
 }
 

@@ -47,6 +47,22 @@ func (s Settings) Reloadable(next Settings) (blocked []string) {
 	return blocked
 }
 
+// later says which fields differ that the inbox was given at the start.
+func (s Settings) later(next Settings) (keys []string) {
+	for _, f := range []struct {
+		key       string
+		now, next time.Duration
+	}{
+		{"settle", s.Settle, next.Settle}, {"timed_settle", s.TimedSettle, next.TimedSettle},
+		{"missing_timeout", s.MissingTimeout, next.MissingTimeout}, {"poll_interval", s.Rescan, next.Rescan},
+	} {
+		if f.now != f.next {
+			keys = append(keys, f.key)
+		}
+	}
+	return keys
+}
+
 // clone returns a copy that shares nothing with s.
 func (s Settings) clone() Settings {
 	s.ImportRoots = slices.Clone(s.ImportRoots)

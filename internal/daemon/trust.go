@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"hyper2kvm/internal/manifest"
 )
 
@@ -17,20 +19,51 @@ type trust struct {
 	self uint32 // the daemon's user id
 }
 
-// source allows or refuses an absolute source path of a manifest that uid owns.
-func (t trust) source(s Settings, uid uint32, path string) error {
-	if t.trusts(uid) || under(s.ImportRoots, path) {
-		return nil
-	}
-	return refusePath(uid, path, "import_roots", filepath.Dir(path))
+// author is whose word a manifest is.
+type author struct {
+	uid   uint32
+	loose bool // others may have written it too
 }
 
-// output allows or refuses an absolute output directory of a manifest that uid owns.
-func (t trust) output(s Settings, uid uint32, dir string) error {
-	if t.trusts(uid) || under(s.OutputRoots, dir) || under([]string{s.OutputDir}, dir) {
-		return nil
+// author says whose word a manifest is that stands in an entry of owner: the one of the two who is trusted less. A file that its
+// group or everybody may write is nobody's word in particular.
+func (t trust) author(owner uint32, st unix.Stat_t) author {
+	a := author{uid: st.Uid, loose: st.Mode&0o022 != 0}
+	if t.trusts(st.Uid) && !t.trusts(owner) {
+		a.uid = owner
 	}
-	return refusePath(uid, dir, "output_roots", dir)
+	return a
+}
+
+// source allows or refuses an absolute source path of a manifest. root is the import root that allows it, "" for an author who may
+// name any path.
+func (t trust) source(s Settings, by author, path string) (root string, err error) {
+	if t.trusts(by.uid) && !by.loose {
+		return "", nil
+	}
+	if root := rootOf(s.ImportRoots, path); root != "" {
+		return root, nil
+	}
+	return "", refusePath(by, path, "import_roots", filepath.Dir(path))
+}
+
+// output allows or refuses an absolute output directory of a manifest. root is as in source.
+func (t trust) output(s Settings, by author, dir string) (root string, err error) {
+	if t.trusts(by.uid) && !by.loose {
+		return "", nil
+	}
+	roots := append(slices.Clone(s.OutputRoots), s.OutputDir)
+	root = rootOf(roots, dir)
+	if root == "" {
+		return "", refusePath(by, dir, "output_roots", dir)
+	}
+	if rel, _ := filepath.Rel(root, dir); slices.ContainsFunc(strings.Split(rel, "/"), func(part string) bool { return len(part) > 1 && part[0] == '.' }) {
+		return "", &policyError{
+			Code: manifest.CodePolicyPath, Message: fmt.Sprintf("the output directory %q is hidden; the queue builds results in such directories", dir),
+			Hint: "choose a name that does not begin with a dot",
+		}
+	}
+	return root, nil
 }
 
 func (t trust) trusts(uid uint32) bool { return uid == 0 || uid == t.self }
@@ -51,21 +84,32 @@ func (t trust) operator(s Settings, uid, submitter uint32) error {
 	}
 }
 
-// under reports whether path is one of roots or below one. Both are cleaned and absolute; symbolic links are dealt with where
-// the file is opened.
-func under(roots []string, path string) bool {
-	path = filepath.Clean(path)
-	return slices.ContainsFunc(roots, func(root string) bool {
-		rel, err := filepath.Rel(filepath.Clean(root), path)
-		return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
-	})
+// under reports whether path is root or below it. Both are cleaned and absolute; symbolic links are dealt with where the file is
+// opened.
+func under(root, path string) bool {
+	rel, err := filepath.Rel(filepath.Clean(root), filepath.Clean(path))
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
 }
 
-func refusePath(uid uint32, path, key, dir string) error {
+// rootOf is the first of roots that path is or is below, "" if there is none.
+func rootOf(roots []string, path string) string {
+	for _, root := range roots {
+		if under(root, path) {
+			return root
+		}
+	}
+	return ""
+}
+
+func refusePath(by author, path, key, dir string) error {
+	why := "it belongs to " + userName(by.uid)
+	if by.loose {
+		why = "others than its owner may write to it (chmod go-w)"
+	}
 	return &policyError{
 		Code: manifest.CodePolicyPath,
-		Message: fmt.Sprintf("the manifest names %q, but it belongs to %s, and only manifests of root or of the daemon's user may name any absolute path",
-			path, userName(uid)),
+		Message: fmt.Sprintf("the manifest names %q, but %s, and only manifests of root or of the daemon's user may name any absolute path",
+			path, why),
 		Hint: fmt.Sprintf("put the file beside the manifest and name it plainly, or add to the daemon's configuration: %s: [%s]", key, dir),
 	}
 }

@@ -37,7 +37,7 @@ func TestTrustOfAbsolutePaths(t *testing.T) {
 			if c.output {
 				check, key = tr.output, "output_roots"
 			}
-			err := check(s, c.uid, c.path)
+			_, err := check(s, author{uid: c.uid}, c.path)
 			if (err == nil) != c.ok {
 				t.Fatalf("got %v, want allowed %t", err, c.ok)
 			}

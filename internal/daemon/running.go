@@ -1,0 +1,98 @@
+package daemon
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// early is the wish to end a job that has been claimed and has not come to its goroutine yet.
+type early struct {
+	ending ending
+	reason string
+}
+
+// register puts a job on the list of running ones, with what was wished for it before.
+func (d *Daemon) register(j *job) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.running[j.id] = j
+	if e, ok := d.early[j.id]; ok {
+		delete(d.early, j.id)
+		j.ending, j.reason = e.ending, e.reason
+	} else if d.returning {
+		j.ending, j.reason = endRequeue, stopReason
+	}
+}
+
+// unregister takes a job off the list and gives its space back.
+func (d *Daemon) unregister(j *job) {
+	d.space.release(j.id)
+	d.mu.Lock()
+	delete(d.running, j.id)
+	d.mu.Unlock()
+}
+
+// endJob ends a running job from outside, one too that was claimed this moment. It says false when there is no such job or it is
+// too late.
+func (d *Daemon) endJob(id string, e ending, reason string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if j := d.running[id]; j != nil {
+		return j.end(e, reason)
+	}
+	if d.unrecorded[id] != "" {
+		return false
+	}
+	live := map[string]bool{}
+	for _, c := range d.spool.Live() {
+		live[c.Record().ID] = true
+	}
+	maps.DeleteFunc(d.early, func(id string, _ early) bool { return !live[id] })
+	if live[id] {
+		d.early[id] = early{e, reason}
+	}
+	return live[id]
+}
+
+// stopReason is why jobs go back to the queue when the daemon does not wait for them.
+const stopReason = "the daemon stopped"
+
+// returnAll returns all running jobs to the queue, and those that are just being started.
+func (d *Daemon) returnAll() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.returning = true
+	for _, j := range d.running {
+		j.end(endRequeue, stopReason)
+	}
+}
+
+// isOver says whether a job is not on the list of running ones any more.
+func (j *job) isOver() bool {
+	j.d.mu.Lock()
+	defer j.d.mu.Unlock()
+	return j.d.running[j.id] != j
+}
+
+// setUnrecorded notes why the end of a job cannot be recorded, for the status; "" when it has been.
+func (d *Daemon) setUnrecorded(id, why string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if why == "" {
+		delete(d.unrecorded, id)
+		return
+	}
+	d.unrecorded[id] = why
+}
+
+// unrecordedReasons lists the jobs that stay in processing/ because their end cannot be recorded.
+func (d *Daemon) unrecordedReasons() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []string
+	for _, id := range slices.Sorted(maps.Keys(d.unrecorded)) {
+		all = append(all, fmt.Sprintf("the end of job %s cannot be recorded: %s", id, d.unrecorded[id]))
+	}
+	return all
+}
