@@ -14,7 +14,7 @@ import (
 
 const (
 	// readAhead is how much of the compressed file is read at a time.
-	readAhead = 256 << 10
+	readAhead = 64 << 10
 	// maxZstdWindow is the largest window of a zstd frame: what zstd -d takes without being asked to (--long=27, --ultra -22).
 	maxZstdWindow = 128 << 20
 )

@@ -15,7 +15,7 @@ import (
 
 // What can go wrong besides the kinds of package disk.
 var (
-	// ErrSpace says that the content needs more than Options.Space. It comes with disk.ErrLimit.
+	// ErrSpace says that the content needs more room than AtMost allows.
 	ErrSpace = errors.New("the unpacked content needs more space than there is")
 	// ErrScratch says that the scratch file could not be made or written, with the system's error.
 	ErrScratch = errors.New("scratch file cannot be written")

@@ -84,7 +84,7 @@ func unpack(tb testing.TB, f disk.File, opt packed.Options) ([]byte, error) {
 	if opt.Dir == "" {
 		opt.Dir = tb.TempDir()
 	}
-	got, err := packed.Unpack(tb.Context(), f, opt)
+	got, _, err := packed.Unpack(tb.Context(), f, opt)
 	if left, _ := os.ReadDir(opt.Dir); len(left) > 0 {
 		tb.Errorf("%d files are left in the directory", len(left))
 	}
@@ -126,7 +126,7 @@ func TestUnpacksEveryMethod(t *testing.T) {
 					t.Errorf("%s: detected as %q", name, got)
 				}
 				var done int64
-				got, err := unpack(t, f, packed.Options{Space: plenty, Progress: func(n int64) { done = max(done, n) }})
+				got, err := unpack(t, f, packed.Options{Room: packed.AtMost(plenty), Progress: func(n int64) { done = max(done, n) }})
 				if err != nil || !bytes.Equal(got, want) {
 					t.Errorf("%s: %d bytes of %d, %v", name, len(got), len(want), err)
 				}
@@ -148,7 +148,7 @@ func TestZeroesBecomeHoles(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Close()
-	f, err := packed.Unpack(t.Context(), file("d.raw.gz", b.Bytes()), packed.Options{Dir: t.TempDir(), Space: 2 * int64(len(data))})
+	f, told, err := packed.Unpack(t.Context(), file("d.raw.gz", b.Bytes()), packed.Options{Dir: t.TempDir(), Room: packed.AtMost(2 * int64(len(data)))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,8 +168,8 @@ func TestZeroesBecomeHoles(t *testing.T) {
 		}
 		stored, off = stored+end-start, end
 	}
-	if stored > 2*int64(len(data))+2*4096 {
-		t.Errorf("%d bytes are stored for %d of data", stored, 2*len(data))
+	if stored > 2*int64(len(data))+2*4096 || told > stored {
+		t.Errorf("%d bytes are stored for %d of data, and %d are told", stored, 2*len(data), told)
 	}
 }
 
@@ -182,17 +182,17 @@ func (zeroes) Read(p []byte) (int, error) {
 
 func TestBounds(t *testing.T) {
 	data := bytes.Repeat([]byte("disk"), 100_000)
-	if _, err := unpack(t, file("d.gz", gzipped(data)), packed.Options{Space: int64(len(data))}); err != nil {
+	if _, err := unpack(t, file("d.gz", gzipped(data)), packed.Options{Room: packed.AtMost(int64(len(data)))}); err != nil {
 		t.Errorf("with just enough space: %v", err)
 	}
-	_, err := unpack(t, file("d.gz", gzipped(data)), packed.Options{Space: int64(len(data)) - 1})
-	if !errors.Is(err, disk.ErrLimit) || !errors.Is(err, packed.ErrSpace) {
+	_, err := unpack(t, file("d.gz", gzipped(data)), packed.Options{Room: packed.AtMost(int64(len(data)) - 1)})
+	if !errors.Is(err, packed.ErrSpace) {
 		t.Errorf("with a byte less: %v", err)
 	}
 	if _, err := unpack(t, file("d.gz", gzipped(make([]byte, 3<<20))), packed.Options{}); err != nil {
 		t.Errorf("zeroes need no space: %v", err)
 	}
-	if _, err := packed.Unpack(t.Context(), file("d.gz", gzipped(data)), packed.Options{Dir: "/nonexistent", Space: plenty}); !errors.Is(err, packed.ErrScratch) || !errors.Is(err, os.ErrNotExist) {
+	if _, _, err := packed.Unpack(t.Context(), file("d.gz", gzipped(data)), packed.Options{Dir: "/nonexistent", Room: packed.AtMost(plenty)}); !errors.Is(err, packed.ErrScratch) || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without a directory: %v", err)
 	}
 }
@@ -239,7 +239,7 @@ func TestRefuses(t *testing.T) {
 		{"zstd damaged", flipped(zs, len(zs)-2), disk.ErrCorrupt, ""},
 		{"zstd window", wide, disk.ErrLimit, ""},
 	} {
-		_, err := unpack(t, file("disk.x", tt.b), packed.Options{Space: plenty})
+		_, err := unpack(t, file("disk.x", tt.b), packed.Options{Room: packed.AtMost(plenty)})
 		if !errors.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v; want %v", tt.name, err, tt.kind)
 		}
@@ -250,10 +250,10 @@ func TestRefuses(t *testing.T) {
 	}
 	xz, bz := tool(t, "xz", disk1), tool(t, "bzip2", disk1)
 	for _, b := range [][]byte{xz, bz} {
-		if _, err := unpack(t, file("d", b[:len(b)-5]), packed.Options{Space: plenty}); !errors.Is(err, disk.ErrTruncated) {
+		if _, err := unpack(t, file("d", b[:len(b)-5]), packed.Options{Room: packed.AtMost(plenty)}); !errors.Is(err, disk.ErrTruncated) {
 			t.Errorf("cut: %v", err)
 		}
-		if _, err := unpack(t, file("d", flipped(b, len(b)/2)), packed.Options{Space: plenty}); !errors.Is(err, disk.ErrCorrupt) {
+		if _, err := unpack(t, file("d", flipped(b, len(b)/2)), packed.Options{Room: packed.AtMost(plenty)}); !errors.Is(err, disk.ErrCorrupt) {
 			t.Errorf("damaged: %v", err)
 		}
 	}
@@ -277,13 +277,13 @@ func TestErrorsOfTheFileAndTheContextComeAsTheyAre(t *testing.T) {
 	rand.NewChaCha8([32]byte{}).Read(noisy)
 	for _, b := range [][]byte{gzipped(noisy), zstded(noisy), tool(t, "xz", noisy, "-0"), tool(t, "bzip2", noisy)} {
 		f := file("d", b)
-		_, err := unpack(t, broken{f, 1 << 20}, packed.Options{Space: plenty})
+		_, err := unpack(t, broken{f, 1 << 20}, packed.Options{Room: packed.AtMost(plenty)})
 		if !errors.Is(err, syscall.EIO) || errors.Is(err, disk.ErrCorrupt) || errors.Is(err, disk.ErrTruncated) {
 			t.Errorf("%v", err)
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stop := errors.New("somebody cancelled")
-		_, err = packed.Unpack(ctx, f, packed.Options{Dir: t.TempDir(), Space: plenty, Progress: func(int64) { cancel(stop) }})
+		_, _, err = packed.Unpack(ctx, f, packed.Options{Dir: t.TempDir(), Room: packed.AtMost(plenty), Progress: func(int64) { cancel(stop) }})
 		if !errors.Is(err, stop) {
 			t.Errorf("cancelled: %v", err)
 		}
@@ -393,10 +393,10 @@ func FuzzUnpack(f *testing.F) {
 	}
 	const space = 1 << 20
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got, err := packed.Unpack(t.Context(), file("f", b), packed.Options{Dir: t.TempDir(), Space: space})
+		got, _, err := packed.Unpack(t.Context(), file("f", b), packed.Options{Dir: t.TempDir(), Room: packed.AtMost(space)})
 		if err != nil {
 			n := 0
-			for _, k := range []error{disk.ErrFormat, disk.ErrCorrupt, disk.ErrTruncated, disk.ErrUnsupported, disk.ErrLimit} {
+			for _, k := range []error{packed.ErrSpace, disk.ErrFormat, disk.ErrCorrupt, disk.ErrTruncated, disk.ErrUnsupported, disk.ErrLimit} {
 				if errors.Is(err, k) {
 					n++
 				}

@@ -15,8 +15,10 @@ import (
 type Options struct {
 	// Dir is where the scratch file is made: a directory on the file system that has the space.
 	Dir string
-	// Space is how many bytes the scratch file may store; holes are free. 0 or less allows none.
-	Space int64
+	// Room is asked before the scratch file stores more than it was granted so far, nothing at first; holes are free. It is told what
+	// is stored and how much more is to be, and answers how many bytes may be stored in all, at least the sum of the two. Its error
+	// ends the unpacking as it is. nil grants nothing.
+	Room func(stored, more int64) (limit int64, err error)
 	// Progress hears how many bytes of the compressed file are read; nil = nobody.
 	Progress func(done int64)
 }
@@ -33,32 +35,46 @@ const (
 	page = 4 << 10
 )
 
-// Unpack inflates f, which Detect recognised, into a scratch file and returns that, open, by the name of f without its ending. f stays
-// open. The content has at most disk.MaxSize bytes, and at most 65536 times as many as f where that is more than 16 GiB.
+// AtMost is the Room of a fixed number of bytes. What needs more fails with ErrSpace.
+func AtMost(n int64) func(stored, more int64) (int64, error) {
+	return func(stored, more int64) (int64, error) {
+		if stored+more > n {
+			return 0, fmt.Errorf("%w: %d bytes are stored, %d are allowed, and there is more", ErrSpace, stored, n)
+		}
+		return n, nil
+	}
+}
+
+// Unpack inflates f, which Detect recognised, into a scratch file and returns that, open, by the name of f without its ending, and how
+// many bytes it stores. f stays open. The content has at most disk.MaxSize bytes, and at most 65536 times as many as f where that is
+// more than 16 GiB.
 //
 // Errors: disk.ErrFormat if f is not compressed; disk.ErrTruncated and disk.ErrCorrupt with the offset in f; disk.ErrUnsupported for
-// content that is compressed twice; disk.ErrLimit, with ErrSpace where the space is the reason; ErrScratch; the context's; f's own.
-func Unpack(ctx context.Context, f disk.File, opt Options) (disk.File, error) {
+// content that is compressed twice; disk.ErrLimit; ErrScratch; the context's; f's and Options.Room's own.
+func Unpack(ctx context.Context, f disk.File, opt Options) (plain disk.File, stored int64, err error) {
 	method, ok := Detect(f)
 	if !ok {
-		return nil, &disk.Error{Op: "unpack", File: f.Name(), Off: -1, Kind: disk.ErrFormat, Detail: "it is not compressed"}
+		return nil, 0, &disk.Error{Op: "unpack", File: f.Name(), Off: -1, Kind: disk.ErrFormat, Detail: "it is not compressed"}
 	}
-	u := &unpacking{ctx: ctx, method: method, opt: opt, src: &source{ctx: ctx, f: f, progress: opt.Progress}, out: &scratch{space: opt.Space}}
+	u := &unpacking{ctx: ctx, method: method, src: &source{ctx: ctx, f: f, progress: opt.Progress}, out: &scratch{room: opt.Room}}
 	u.most = mostContent(f.Size())
+	if opt.Room == nil {
+		u.out.room = AtMost(0)
+	}
 	tmp, err := openScratch(opt.Dir)
 	if err != nil {
-		return nil, scratchError(err)
+		return nil, 0, scratchError(err)
 	}
 	u.out.f = tmp
 	if err := u.run(); err != nil {
 		tmp.Close()
-		return nil, err
+		return nil, 0, err
 	}
-	plain, err := disk.TakeFile(tmp, PlainName(f.Name()))
+	host, err := disk.TakeFile(tmp, PlainName(f.Name()))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return plain, nil
+	return host, u.out.stored, nil
 }
 
 // mostContent is how many bytes of content a file of size bytes may hold.
@@ -73,7 +89,6 @@ func mostContent(size int64) int64 {
 type unpacking struct {
 	ctx    context.Context
 	method string
-	opt    Options
 	src    *source
 	out    *scratch
 	most   int64 // bytes of content
@@ -110,21 +125,17 @@ func (u *unpacking) run() error {
 func (u *unpacking) take(b []byte) error {
 	if u.out.size == 0 {
 		if again, ok := detect(b); ok {
-			return u.errorf(disk.ErrUnsupported, nil, "compressed twice: the content of the %s file is a %s file; unpack it once by hand", u.method, again)
+			return u.errorf(disk.ErrUnsupported, "compressed twice: the content of the %s file is a %s file; unpack it once by hand", u.method, again)
 		}
 	}
 	if u.out.size+int64(len(b)) > u.most {
-		return u.errorf(disk.ErrLimit, nil, "%d bytes of %s hold more than %d bytes of content", u.src.f.Size(), u.method, u.most)
+		return u.errorf(disk.ErrLimit, "%d bytes of %s hold more than %d bytes of content", u.src.f.Size(), u.method, u.most)
 	}
-	err := u.out.write(b)
-	if errors.Is(err, ErrSpace) {
-		return u.errorf(disk.ErrLimit, ErrSpace, "%d bytes may be stored, after %d bytes of content there are more", u.opt.Space, u.out.size)
-	}
-	return err
+	return u.out.write(b)
 }
 
-func (u *unpacking) errorf(kind, cause error, format string, args ...any) error {
-	return &disk.Error{Format: u.method, Op: "unpack", File: u.src.f.Name(), Off: u.src.done, Kind: kind, Detail: fmt.Sprintf(format, args...), Err: cause}
+func (u *unpacking) errorf(kind error, format string, args ...any) error {
+	return &disk.Error{Format: u.method, Op: "unpack", File: u.src.f.Name(), Off: u.src.done, Kind: kind, Detail: fmt.Sprintf(format, args...)}
 }
 
 // failed is the error of a decompressor as one of ours, unless the file or the context is the cause.
@@ -133,7 +144,7 @@ func (u *unpacking) failed(err error) error {
 		return u.src.err
 	}
 	if detail := detailOf(err); detail != "" {
-		return u.errorf(kindOf(err), nil, "%s", detail)
+		return u.errorf(kindOf(err), "%s", detail)
 	}
 	return &disk.Error{Format: u.method, Op: "unpack", File: u.src.f.Name(), Off: u.src.done, Kind: kindOf(err), Err: err}
 }
@@ -174,7 +185,8 @@ type scratch struct {
 	f      *os.File
 	size   int64 // content so far
 	stored int64 // of it, in pages that are not all zero
-	space  int64 // what may be stored
+	limit  int64 // what may be stored
+	room   func(stored, more int64) (limit int64, err error)
 }
 
 // write appends content; every call but the last brings whole pages. Pages of zeroes are left out.
@@ -182,8 +194,8 @@ func (s *scratch) write(b []byte) error {
 	for len(b) > 0 {
 		n, zero := run(b)
 		if !zero {
-			if s.stored += int64(n); s.stored > s.space {
-				return ErrSpace
+			if err := s.grow(int64(n)); err != nil {
+				return err
 			}
 			if _, err := s.f.WriteAt(b[:n], s.size); err != nil {
 				return scratchError(err)
@@ -192,6 +204,19 @@ func (s *scratch) write(b []byte) error {
 		s.size += int64(n)
 		b = b[n:]
 	}
+	return nil
+}
+
+// grow counts more bytes to be stored, and asks for room where there is none left.
+func (s *scratch) grow(n int64) error {
+	if s.stored+n > s.limit {
+		limit, err := s.room(s.stored, n)
+		if err != nil {
+			return err
+		}
+		s.limit = limit
+	}
+	s.stored += n
 	return nil
 }
 
