@@ -17,23 +17,26 @@ type watchOptions struct {
 	untilIdle    bool
 	failOnFailed bool
 	timeout      time.Duration
+	screen       screenOptions
 }
 
 func newWatch(con *console) *cobra.Command {
 	var o watchOptions
 	cmd := &cobra.Command{
 		Use:   "watch",
-		Short: "Print a line whenever a job changes its state or stage, until interrupted",
-		Long: `Print a line whenever a job changes its state or its stage, and how far each running job is every 10 seconds. Lines are
+		Short: "Watch all jobs: full screen on a terminal, else a line whenever one changes",
+		Long: screenHelp + `Print a line whenever a job changes its state or its stage, and how far each running job is every 10 seconds. Lines are
 only ever added, so that the output may go to a file or a pipe; with -o jsonl each line is a JSON object.
 
 --until-idle ends when nothing is queued, waiting or running any more. With --fail-on-failed the exit code is then 6 if a job
 failed in the meantime.`,
 		Example: `  hyperctl workflow watch
+  hyperctl workflow watch --theme light
   hyperctl workflow watch --until-idle --fail-on-failed --timeout 2h`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runWatch(cmd.Context(), con, o) },
 	}
+	addScreenFlags(cmd, &o.screen)
 	f := cmd.Flags()
 	f.BoolVar(&o.untilIdle, "until-idle", false, "end when no job is queued, waiting or running")
 	f.BoolVar(&o.failOnFailed, "fail-on-failed", false, "exit code 6 if a job failed while watching")
@@ -55,6 +58,9 @@ func runWatch(ctx context.Context, con *console, o watchOptions) error {
 	sp, err := con.openSpool()
 	if err != nil {
 		return err
+	}
+	if con.fullScreen(o) {
+		return watchScreen(ctx, con, sp, o.screen)
 	}
 	if o.timeout > 0 {
 		var cancel context.CancelFunc

@@ -1,0 +1,230 @@
+package tui
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"hyper2kvm/internal/manifest"
+	"hyper2kvm/internal/queue"
+	"hyper2kvm/tui/look"
+)
+
+// stages of a job, in their order.
+var stages = []string{"load", "inspect", "fix", "convert", "validate"}
+
+// label is how wide the names at the left of a page are.
+const label = 11
+
+// rows writes name and value, the value wrapped beside the name.
+func rows(w int, name, value string, role look.Role) []line {
+	var out []line
+	for i, l := range look.Wrap(value, w-label-2) {
+		n := name
+		if i > 0 {
+			n = ""
+		}
+		out = append(out, line{spans: []look.Span{{Text: " " + look.Left(n, label, ""), Role: look.Dim}, {Text: l, Role: role}}})
+	}
+	return out
+}
+
+// details is everything that is known of the job under the cursor.
+func (m *model) details(w int) []line {
+	j := m.detail.Job
+	if j.Name == "" {
+		return []line{text(look.Dim, " no job")}
+	}
+	icon, role := m.paint.State(j.State)
+	out := rows(w, "State", icon+" "+string(j.State), role)
+	add := func(name, value string) {
+		if strings.TrimSpace(value) != "" {
+			out = append(out, rows(w, name, value, look.Text)...)
+		}
+	}
+	if j.State != queue.Done {
+		add("Why", j.Reason)
+	}
+	add("Code", j.Code)
+	add("Id", j.ID)
+	kind := j.Kind
+	if j.Size > 0 {
+		kind += " " + look.Bytes(j.Size)
+	}
+	add("Kind", kind)
+	add("Entry", j.Path)
+	if j.OriginalName != j.Name {
+		add("Came as", j.OriginalName)
+	}
+	add("Queued", m.when(j.QueuedAt))
+	add("Started", m.when(j.StartedAt))
+	add("Ended", m.when(j.FinishedAt))
+	if j.StartedAt != nil && j.FinishedAt != nil {
+		add("Took", look.Duration(j.FinishedAt.Sub(*j.StartedAt)))
+	}
+	add("Output", j.OutputDir)
+	out = append(out, m.stageLines(w)...)
+	if r := m.detail.Report; r != nil {
+		for _, d := range r.Disks {
+			add("Disk", diskText(m, d))
+		}
+	}
+	for _, warn := range m.detail.Ended.Warnings {
+		out = append(out, rows(w, "Warning", warn.Code+" "+warn.Message, look.Warn)...)
+	}
+	add("Log", j.LogPath)
+	return out
+}
+
+func (m *model) when(t *time.Time) string {
+	if t == nil || t.IsZero() {
+		return ""
+	}
+	return t.Format(time.DateTime) + " (" + look.Duration(m.now.Sub(*t)) + " ago)"
+}
+
+func diskText(m *model, d manifest.DiskReport) string {
+	s := fmt.Sprintf("%s, %s, virtual %s, allocated %s %s %s, %s", d.Source, d.SourceFormat, look.Bytes(d.VirtualSize), look.Bytes(d.AllocatedBytes),
+		m.paint.Glyph(look.Arrow), d.Output, look.Bytes(d.OutputBytes))
+	if d.Proved {
+		s += ", read back and proved equal"
+	}
+	return s
+}
+
+// stageLines is how far each stage is, where that is known: of a running job by its progress, of a done one by its report, of a
+// failed one by the stage that failed.
+func (m *model) stageLines(w int) []line {
+	j := m.detail.Job
+	var out []line
+	add := func(state queue.State, name, what string) {
+		icon, role := m.paint.State(state)
+		for i, l := range look.Wrap(what, w-label-5) {
+			if i > 0 {
+				icon, name = " ", ""
+			}
+			out = append(out, line{spans: []look.Span{{Text: "  " + icon + " ", Role: role}, {Text: look.Left(name, label-1, ""), Role: look.Text}, {Text: l, Role: look.Dim}}})
+		}
+	}
+	switch p := j.Progress; {
+	case m.detail.Report != nil:
+		for _, s := range m.detail.Report.Stages {
+			state := map[string]queue.State{manifest.StageDone: queue.Done, manifest.StageFailed: queue.Failed}[s.Status]
+			if state == "" {
+				state = queue.Ignored
+			}
+			add(state, s.Name, strings.TrimSpace(s.Status+" "+look.Duration(time.Duration(s.Seconds*float64(time.Second)))+" "+s.Reason))
+		}
+	case j.State == queue.Running && p != nil:
+		for i, name := range stages {
+			switch {
+			case i+1 < p.StageIndex:
+				add(queue.Done, name, "over")
+			case i+1 == p.StageIndex:
+				add(queue.Running, name, stageText(p))
+			default:
+				add(queue.Waiting, name, "to come")
+			}
+		}
+	case j.State == queue.Failed && m.detail.Ended.Stage != "":
+		reached := false
+		for _, name := range stages {
+			switch {
+			case name == m.detail.Ended.Stage:
+				reached = true
+				add(queue.Failed, name, "failed")
+			case reached:
+				add(queue.Ignored, name, "not run")
+			default:
+				add(queue.Done, name, "over")
+			}
+		}
+	}
+	if len(out) > 0 {
+		out = append([]line{text(look.Title, " Stages")}, out...)
+	}
+	return out
+}
+
+func stageText(p *queue.Progress) string {
+	s := "under way"
+	if p.BytesTotal > 0 {
+		s = fmt.Sprintf("%s of %s, %d%%", look.Bytes(p.BytesDone), look.Bytes(p.BytesTotal), int(100*part(p)))
+		if r := look.Rate(p.BytesPerSec); r != "" {
+			s += ", " + r
+		}
+		if e := look.ETA(p.ETASeconds); e != "" {
+			s += ", " + e + " left"
+		}
+	}
+	if p.Message != "" {
+		s += ", " + p.Message
+	}
+	return s
+}
+
+// errorText says what happened to a failed job, and what to try; of one that waits, why.
+func (m *model) errorText(w int) []line {
+	j, e := m.detail.Job, m.detail.Ended
+	icon, role := m.paint.State(j.State)
+	head := icon + " " + strings.ToUpper(string(j.State))
+	if e.Stage != "" {
+		head += " in stage " + e.Stage
+	}
+	if j.FinishedAt != nil {
+		head += " " + m.paint.Glyph(look.Dot) + " " + j.FinishedAt.Format(time.TimeOnly)
+		if j.StartedAt != nil {
+			head += " " + m.paint.Glyph(look.Dot) + " ran " + look.Duration(j.FinishedAt.Sub(*j.StartedAt))
+		}
+	}
+	out := []line{{spans: m.fit([]look.Span{{Text: " " + head, Role: role}}, w)}, {}}
+	add := func(name, value string) {
+		if strings.TrimSpace(value) != "" {
+			out = append(out, rows(w, name, value, look.Text)...)
+		}
+	}
+	add("What", j.Reason)
+	for i, s := range e.Exception {
+		if i > 0 || s != j.Reason {
+			add("", s)
+		}
+	}
+	code, known := manifest.LookupCode(j.Code)
+	if known {
+		add("Code", j.Code+" "+code.Title)
+		add("Why", code.Cause)
+	} else {
+		add("Code", j.Code)
+	}
+	out = append(out, line{})
+	if j.State == queue.Failed {
+		add("Source", "not changed: it is only ever read, and stands at "+j.Path)
+	}
+	key := quote(j.Name)
+	if j.ID != "" {
+		key = j.ID
+	}
+	switch {
+	case j.Hint != "":
+		add("Try", strings.ReplaceAll(j.Hint, " JOB", " "+key))
+	case known:
+		add("Try", strings.ReplaceAll(code.Hint, " JOB", " "+key))
+	}
+	if j.State == queue.Failed {
+		add("Then", "r here, or: hyperctl workflow retry "+key)
+	}
+	if j.Code != "" {
+		add("More", "hyperctl explain "+quote(j.Code))
+	}
+	if j.State == queue.Failed {
+		out = append(out, line{})
+		add("Files", filepath.Join(queue.DirFailed, j.Date, j.Name+".error.json"))
+		add("", j.LogPath)
+	}
+	if len(m.logLines()) > 0 {
+		out = append(out, line{}, m.rule(w, "log", "l: all of it"))
+		out = append(out, m.logEnd(w, 12)...)
+	}
+	return out
+}
