@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -120,6 +122,13 @@ func runGenerate(con *console, o generateOptions) error {
 		return &failure{exit: exitManifest, what: "the manifest would not be valid", why: err.Error(), try: "hyperctl manifest generate --help", err: err}
 	case err != nil:
 		return err
+	}
+	if con.opts.output == outJSONL && o.file == "" {
+		var line bytes.Buffer
+		if err := json.Compact(&line, b); err != nil {
+			return err
+		}
+		b = append(line.Bytes(), '\n')
 	}
 	if o.file == "" {
 		_, err := con.out.Write(b)

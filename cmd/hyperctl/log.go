@@ -22,6 +22,7 @@ func newLog(con *console) *cobra.Command {
 		Use:     "log JOB",
 		Aliases: []string{"logs"},
 		Short:   "Print the log of a job",
+		Long:    "Print the log of a job. With -o json each line is a JSON object.",
 		Example: `  hyperctl workflow log web01
   hyperctl workflow log web01 -f            until the job ends`,
 		Args:              cobra.ExactArgs(1),
@@ -49,7 +50,7 @@ func runLog(ctx context.Context, con *console, key string, follow bool) error {
 		return err
 	}
 	defer f.Close()
-	log := logPrinter{w: newLineWriter(con.out), r: bufio.NewReaderSize(f, outputBuffer)}
+	log := logPrinter{con: con, w: newLineWriter(con.out), r: bufio.NewReaderSize(f, outputBuffer)}
 	for {
 		// The state is read before the rest of the log, so that nothing written before the end is missed.
 		ended := j.State != queue.Running
@@ -87,8 +88,14 @@ func openLog(j queue.Job) (*os.File, error) {
 	return f, err
 }
 
+// logDoc is a line of a log in JSON and YAML.
+type logDoc struct {
+	Line string `json:"line"`
+}
+
 // logPrinter prints a growing file line by line.
 type logPrinter struct {
+	con  *console
 	w    lineWriter
 	r    *bufio.Reader
 	part strings.Builder // of a line that is not complete yet
@@ -120,5 +127,12 @@ func (l *logPrinter) print(all bool) error {
 func (l *logPrinter) line() error {
 	s := strings.TrimRight(l.part.String(), "\r\n")
 	l.part.Reset()
+	if l.con.opts.output.machine() {
+		b, err := l.con.encodeOne(logDoc{Line: s})
+		if err != nil {
+			return err
+		}
+		return l.w.put(string(b))
+	}
 	return l.w.put(clean(strings.ReplaceAll(s, "\t", "    ")), "\n")
 }

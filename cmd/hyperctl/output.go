@@ -226,6 +226,16 @@ func (c *console) encode(doc any) ([]byte, error) {
 	return append(out, '}'), nil
 }
 
+// encodeOne writes one of several documents that come one by one: a line of JSON, or a YAML document.
+func (c *console) encodeOne(doc any) ([]byte, error) {
+	b, err := c.encode(doc)
+	if err != nil || c.opts.output != outYAML {
+		return append(b, '\n'), err
+	}
+	y, err := yamlOf(b)
+	return append([]byte("---\n"), y...), err
+}
+
 // fieldsOf are the names of the fields that a documented type has in JSON, those of embedded types first as they stand.
 func fieldsOf(t reflect.Type) []string {
 	for t.Kind() == reflect.Pointer {

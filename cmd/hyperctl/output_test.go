@@ -252,3 +252,16 @@ func TestHintNamesTheJob(t *testing.T) {
 		}
 	}
 }
+
+func TestDocumentsThatComeOneByOne(t *testing.T) {
+	for mode, want := range map[outputMode]string{
+		outJSON: `{"line":"a: \u202eb"}` + "\n", outJSONL: `{"line":"a: \u202eb"}` + "\n", outYAML: "---\n" + `line: "a: \u202eb"` + "\n",
+	} {
+		con := testConsole(io.Discard, nil)
+		con.opts.output = mode
+		b, err := con.encodeOne(logDoc{Line: "a: \u202eb"})
+		if err != nil || string(b) != want {
+			t.Errorf("-o %s: %q, %v, want %q", mode, b, err, want)
+		}
+	}
+}

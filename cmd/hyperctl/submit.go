@@ -153,18 +153,18 @@ func (c *console) acknowledge(s submitted) error {
 	return printLine(c, s, s.Name, fmt.Sprintf("%s %s submitted as %s", c.now().Format(time.TimeOnly), clean(s.From), clean(s.Name)))
 }
 
-// printLine prints one of several results that come one by one: JSON is then JSON lines.
+// printLine prints one of several results that come one by one: JSON is then JSON lines, and YAML a stream of documents.
 func printLine(c *console, doc any, name, people string) error {
 	switch {
 	case c.opts.output == outName:
 		_, err := fmt.Fprintln(c.out, clean(name))
 		return err
 	case c.opts.output.machine():
-		b, err := c.encode(doc)
+		b, err := c.encodeOne(doc)
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(c.out, "%s\n", b)
+		_, err = c.out.Write(b)
 		return err
 	case c.opts.quiet:
 		return nil

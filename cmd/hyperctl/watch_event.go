@@ -39,9 +39,8 @@ func (c *console) event(e watchEvent, text string) {
 			fmt.Fprintln(c.out, clean(jobKey(e.Job.Job)))
 		}
 	case c.opts.output.machine():
-		b, err := c.encode(e)
-		if err == nil {
-			fmt.Fprintf(c.out, "%s\n", b)
+		if b, err := c.encodeOne(e); err == nil {
+			fmt.Fprintf(c.out, "%s", b)
 		}
 	default:
 		fmt.Fprintf(c.out, "%s %s\n", e.Time.Format(time.TimeOnly), text)

@@ -121,11 +121,11 @@ func (c *console) layoutFailure(dir string, err error) error {
 		f.why = "it is no workflow directory yet: the daemon makes what is missing in it when it starts"
 		f.try = startLine(dir)
 	default:
-		f.exit, f.code, f.what, f.why = exitNotFound, "", "there is no directory "+dir, ""
-		f.try = "hyperctl --workflow-dir DIR ..."
-	}
-	if f.exit == exitNotFound && c.opts.dirOrigin != "" {
-		f.why = c.opts.dirOrigin + " names it"
+		f.exit, f.code, f.what = exitNotFound, "", "there is no directory "+dir
+		f.why, f.try = c.opts.dirOrigin+" names it", "hyperctl --workflow-dir DIR ..."
+		if c.opts.dirOrigin == "" { // nobody named it here, so that it is the daemon's
+			f.why, f.try = c.opts.daemonConfig+" names it, and the daemon makes it when it starts", startLine(dir)
+		}
 	}
 	return f
 }
