@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,41 +16,41 @@ import (
 	"hyper2kvm/internal/machine/ovf"
 )
 
-// Companions lists the names of the files beside path that belong to it: the disks of an OVF or VMX file, the extents and parents
+// Companions lists the names of the files beside file that belong to it: the disks of an OVF or VMX file, the extents and parents
 // of an image. They need not be there. An OVA has none. Headers and descriptors are read, never content.
 //
-// The error says why path itself cannot be understood; the names found until then are good.
-func Companions(ctx context.Context, path string) ([]string, error) {
+// The error says why file itself cannot be understood; the names found until then are good.
+func Companions(ctx context.Context, file string) ([]string, error) {
 	var names []string
 	var err error
-	switch strings.ToLower(filepath.Ext(path)) {
+	switch strings.ToLower(filepath.Ext(file)) {
 	case ".ova":
 		return nil, nil
 	case ".ovf":
-		names, err = ovfFiles(path)
+		names, err = ovfFiles(file)
 	case ".vmx":
-		names, err = vmxFiles(ctx, path)
+		names, err = vmxFiles(ctx, file)
 	default:
-		names, err = imageFiles(ctx, path)
+		names, err = imageFiles(ctx, file)
 	}
 	slices.Sort(names)
 	return slices.Compact(names), err
 }
 
 // imageFiles lists what an image is made of.
-func imageFiles(ctx context.Context, path string) ([]string, error) {
-	f, err := disk.OpenFile(path)
+func imageFiles(ctx context.Context, file string) ([]string, error) {
+	f, err := disk.OpenFile(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	dir := filepath.Dir(path)
+	dir := filepath.Dir(file)
 	return formats.References(ctx, f, disk.DirOpener(dir), disk.DirSiblings(dir))
 }
 
 // ovfFiles lists the files of an OVF package that came unpacked, with its checksums and its signature where they are there.
-func ovfFiles(path string) ([]string, error) {
-	f, err := disk.OpenFile(path)
+func ovfFiles(file string) ([]string, error) {
+	f, err := disk.OpenFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -64,18 +65,33 @@ func ovfFiles(path string) ([]string, error) {
 			names = append(names, file.Name)
 		}
 	}
-	stem := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	stem := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	for _, optional := range []string{stem + ".mf", stem + ".cert"} {
-		if _, err := os.Lstat(filepath.Join(filepath.Dir(path), optional)); err == nil {
+		if _, err := os.Lstat(filepath.Join(filepath.Dir(file), optional)); err == nil {
 			names = append(names, optional)
 		}
 	}
 	return names, nil
 }
 
+// filesBelow is imageFiles for an image that a description beside it names. A name may lead into a folder, but through no link: the
+// folder may be somebody else's than who asks.
+func filesBelow(ctx context.Context, dir, name string) ([]string, error) {
+	at, err := OpenDirBelow(dir, filepath.FromSlash(path.Dir(name)))
+	if err != nil {
+		return nil, err
+	}
+	defer at.Close()
+	names, err := imageFiles(ctx, filepath.Join(DirPath(at), path.Base(name)))
+	for i := range names {
+		names[i] = path.Join(path.Dir(name), names[i])
+	}
+	return names, err
+}
+
 // vmxFiles lists the disks of a VMX file and what those are made of.
-func vmxFiles(ctx context.Context, path string) ([]string, error) {
-	f, err := disk.OpenFile(path)
+func vmxFiles(ctx context.Context, file string) ([]string, error) {
+	f, err := disk.OpenFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +106,7 @@ func vmxFiles(ctx context.Context, path string) ([]string, error) {
 			continue
 		}
 		names = append(names, d.File)
-		more, err := imageFiles(ctx, filepath.Join(filepath.Dir(path), filepath.FromSlash(d.File)))
+		more, err := filesBelow(ctx, filepath.Dir(file), d.File)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return names, err
 		}
