@@ -71,7 +71,11 @@ func runWatch(ctx context.Context, con *console, o watchOptions) error {
 	err = w.loop(ctx, o.untilIdle)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
-		err = &failure{exit: exitTimeout, what: "still not idle after " + spanText(o.timeout), try: "hyperctl workflow queue", err: err}
+		f := &failure{exit: exitTimeout, what: "watched for " + tookText(o.timeout) + ", as --timeout says", try: "hyperctl workflow queue", err: err}
+		if o.untilIdle {
+			f.what = "still not idle after " + tookText(o.timeout)
+		}
+		err = f
 	case err == nil && o.failOnFailed && w.failed > 0:
 		err = &failure{exit: exitJobFailed, what: count(w.failed, "job", "jobs") + " failed", try: "hyperctl workflow list --state failed -o wide"}
 	}
