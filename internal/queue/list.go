@@ -113,15 +113,20 @@ func (s *Spool) eachQueued(f Filter, yield emit) bool {
 	if err != nil {
 		return yield(Job{}, err)
 	}
-	stop, order := make(chan struct{}), make(chan chan []queuedLook, looksAhead)
+	stop, order := make(chan struct{}), make(chan chan *[]queuedLook, looksAhead)
+	spare := sync.Pool{New: func() any { s := make([]queuedLook, 0, looksAtOnce); return &s }}
 	var looks sync.WaitGroup
 	looks.Go(func() {
 		defer close(order)
 		for part := range slices.Chunk(names, looksAtOnce) {
-			looked := make(chan []queuedLook, 1)
+			looked := make(chan *[]queuedLook, 1)
 			select {
 			case order <- looked:
-				looks.Go(func() { looked <- drop.lookAt(part, f, held) })
+				looks.Go(func() {
+					into := spare.Get().(*[]queuedLook)
+					*into = drop.lookAt((*into)[:0], part, f, held)
+					looked <- into
+				})
 			case <-stop:
 				return
 			}
@@ -134,11 +139,12 @@ func (s *Spool) eachQueued(f Filter, yield emit) bool {
 	}()
 	for looked := range order {
 		part := <-looked
-		for i := range part {
-			if !yield(part[i].job, part[i].err) {
+		for _, l := range *part {
+			if !yield(l.job, l.err) {
 				return false
 			}
 		}
+		spare.Put(part)
 	}
 	return true
 }
@@ -171,9 +177,8 @@ func (s *Spool) openDropZone() (dropZone, error) {
 
 func (d dropZone) close() { _ = unix.Close(d.fd) }
 
-// lookAt looks at those entries that a filter wants. One that was claimed or withdrawn meanwhile is left out.
-func (d dropZone) lookAt(names []queuedName, f Filter, held map[string]Held) []queuedLook {
-	out := make([]queuedLook, 0, len(names))
+// lookAt looks at those entries that a filter wants, and appends them to out. One that was claimed or withdrawn meanwhile is left out.
+func (d dropZone) lookAt(out []queuedLook, names []queuedName, f Filter, held map[string]Held) []queuedLook {
 	inodes := make([]inodeFacts, len(names)) // together, which is quicker than one by one
 	for i, n := range names {
 		state, reason := queuedState(n.name, n.plain, held)
