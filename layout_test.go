@@ -41,7 +41,7 @@ var floors = map[string][]string{
 		"internal/machine/vmx", "internal/machine/ova", "internal/machine/domxml", "internal/guest", "internal/guest/native", "internal/atomicfile", "internal/version",
 	},
 	"internal/daemon": {
-		"internal/queue", "internal/manifest", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/vmdk", "internal/machine",
+		"internal/queue", "internal/manifest", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/disk/vmdk", "internal/machine",
 		"internal/machine/ovf", "internal/machine/vmx", "internal/machine/ova", "internal/version",
 	},
 	"tui":            {"internal/queue", "internal/manifest", "tui/hush", "tui/jobs", "tui/look"},

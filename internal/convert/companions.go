@@ -13,6 +13,7 @@ import (
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/formats"
+	"hyper2kvm/internal/disk/packed"
 	"hyper2kvm/internal/machine/ovf"
 )
 
@@ -44,6 +45,9 @@ func imageFiles(ctx context.Context, file string) ([]string, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if _, ok := packed.Detect(f); ok {
+		return nil, nil // what it names is known when it is unpacked
+	}
 	dir := filepath.Dir(file)
 	return formats.References(ctx, f, disk.DirOpener(dir), disk.DirSiblings(dir))
 }
@@ -61,9 +65,7 @@ func ovfFiles(file string) ([]string, error) {
 	}
 	var names []string
 	for _, file := range pkg.Files {
-		if file.Name != "" {
-			names = append(names, file.Name)
-		}
+		names = append(names, pieces(file)...)
 	}
 	stem := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	for _, optional := range []string{stem + ".mf", stem + ".cert"} {
@@ -72,6 +74,22 @@ func ovfFiles(file string) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// pieces lists what a file of a package is stored as: itself, or its pieces. A package that does not state its size does not tell their
+// number either, and gets the first.
+func pieces(f ovf.File) []string {
+	switch {
+	case f.Name == "":
+		return nil
+	case f.ChunkSize <= 0:
+		return []string{f.Name}
+	}
+	var names []string
+	for i := range packed.Chunks(f.Size, f.ChunkSize) {
+		names = append(names, packed.ChunkName(f.Name, i))
+	}
+	return names
 }
 
 // filesBelow is imageFiles for an image that a description beside it names. A name may lead into a folder, but through no link: the

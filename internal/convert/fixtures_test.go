@@ -55,9 +55,6 @@ func TestPackageFixtures(t *testing.T) {
 		"ovf/vbox-tdAppliance1-t1.ova":               manifest.CodeMachineNoDisk,
 		"ovf/vbox-tdAppliance1-t2.ova":               "",
 		"ovf/vbox-tdAppliance1-t2-ovftool-4.1.0.ova": "",
-		"ovf/vbox-tdAppliance1-t4.ova":               manifest.CodeImageUnsupported, // a disk compressed as a whole
-		"ovf/vbox-tdAppliance1-t5.ova":               manifest.CodeImageUnsupported,
-		"ovf/vbox-tdAppliance1-t3.ova":               manifest.CodeImageUnsupported,
 		"ovf/govmomi-ttylinux-pc_i486-16.1.ova":      manifest.CodeSourceTruncated,
 		"ovf/glance-testserver-no-disk.ova":          "*",
 		"hostile/glance-testserver-not-tar.ova":      manifest.CodeMachineDescriptor,

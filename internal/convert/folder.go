@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/disk/packed"
 	"hyper2kvm/internal/machine"
 	"hyper2kvm/internal/manifest"
 )
@@ -16,11 +17,13 @@ import (
 func (g *gatherer) folder() error {
 	var packages, images []string
 	for name := range g.req.Files {
-		ending := strings.ToLower(path.Ext(name))
+		ending := strings.ToLower(path.Ext(packed.PlainName(name)))
 		switch base := path.Base(name); {
 		case filepath.IsAbs(name) || strings.HasPrefix(base, "."): // ._x.ovf is how a Mac keeps attributes
 		case ending == ".ovf" || ending == ".ova" || ending == ".vmx":
 			packages = append(packages, name)
+		case slices.Contains(imageEndings, ending) && g.besidePlain(name):
+			g.warn(manifest.CodeMachineAssumed, "%s is left out: it stands there unpacked, too", machine.Quote(name))
 		case slices.Contains(imageEndings, ending) && !strings.HasSuffix(strings.ToLower(base), "-ctk.vmdk"):
 			images = append(images, name)
 		}
@@ -37,6 +40,13 @@ func (g *gatherer) folder() error {
 		return coded(manifest.CodeMachineNoDisk, "", fmt.Errorf("there is no disk, OVF, OVA or VMX in the folder"))
 	}
 	return g.folderDisks(images)
+}
+
+// besidePlain reports whether a compressed file of a folder stands there without its ending, too.
+func (g *gatherer) besidePlain(name string) bool {
+	plain := packed.PlainName(name)
+	_, ok := g.req.Files[plain]
+	return ok && plain != name
 }
 
 // candidate is an image of a folder that may be a disk, or only a part of one.
@@ -76,7 +86,7 @@ func (g *gatherer) folderDisks(names []string) error {
 
 func (g *gatherer) candidate(name string) candidate {
 	c := candidate{name: name}
-	f, err := g.source(name)
+	f, err := g.source(name, "")
 	if err != nil {
 		c.err = err
 		return c

@@ -10,6 +10,7 @@ import (
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/formats"
+	"hyper2kvm/internal/disk/packed"
 	"hyper2kvm/internal/machine"
 	"hyper2kvm/internal/manifest"
 )
@@ -46,13 +47,19 @@ type gatherer struct {
 	ctx    context.Context
 	req    Request
 	opened *Opened
+	unpack func(ctx context.Context, f disk.File, method, name string) (disk.File, error) // nil in a dry run: nothing is written
 }
 
 // Gather finds out what the job's source and entry mean, by content, and opens it: a lone disk, an OVA in place, an OVF or a
 // VMX with the disks beside it, a folder with one of these or with disks, or the disks that a manifest names. It reads headers,
-// tables and descriptions, never content, and writes nothing. The caller closes what it returns.
+// tables and descriptions, never content, and writes nothing: of a source that is compressed as a whole it says only that. The caller
+// closes what it returns.
 func Gather(ctx context.Context, req Request) (*Opened, Facts, error) {
-	g := &gatherer{ctx: ctx, req: req, opened: &Opened{Machine: &machine.Machine{}}}
+	return gather(&gatherer{ctx: ctx, req: req})
+}
+
+func gather(g *gatherer) (*Opened, Facts, error) {
+	g.opened = &Opened{Machine: &machine.Machine{}}
 	if err := g.gather(); err != nil {
 		g.opened.Close()
 		return nil, Facts{}, err
@@ -104,7 +111,7 @@ func (g *gatherer) warn(code, format string, args ...any) {
 
 // named opens the one file that a job names, whatever it is.
 func (g *gatherer) named(d manifest.SourceDisk) error {
-	f, err := g.source(d.Path)
+	f, err := g.source(d.Path, d.Format)
 	if err != nil {
 		return err
 	}
@@ -156,7 +163,7 @@ func (g *gatherer) namedDisks(disks []manifest.SourceDisk) error {
 	disks = slices.Clone(disks)
 	slices.SortStableFunc(disks, func(a, b manifest.SourceDisk) int { return cmp.Compare(order(a), order(b)) })
 	for _, d := range disks {
-		f, err := g.source(d.Path)
+		f, err := g.source(d.Path, d.Format)
 		if err != nil {
 			return err
 		}
@@ -189,7 +196,7 @@ func (g *gatherer) lone(f disk.File, d manifest.SourceDisk) error {
 	if err != nil {
 		return err
 	}
-	if d.Bytes != 0 && d.Bytes != facts.FileBytes && d.Bytes != facts.VirtualSize {
+	if d.Bytes != 0 && !facts.sealed() && d.Bytes != facts.FileBytes && d.Bytes != facts.VirtualSize {
 		img.Close()
 		return mismatch("source %q is said to have %d bytes; the file has %d, the disk in it %d", d.Path, d.Bytes, facts.FileBytes, facts.VirtualSize)
 	}
@@ -202,7 +209,7 @@ func (g *gatherer) stated(f disk.File, d manifest.SourceDisk) {
 	if d.SHA256 == "" {
 		return
 	}
-	g.opened.verify = append(g.opened.verify, newSHA256(f, d))
+	g.opened.verify = append(g.opened.verify, newSHA256(asStored(f), d))
 }
 
 // add appends a disk to the machine and its source to the list.
@@ -223,6 +230,10 @@ func (g *gatherer) describedDisks(m machine.Machine, at place) error {
 		if err != nil {
 			return err
 		}
+		if facts.sealed() {
+			g.addSource(i, img, facts)
+			continue
+		}
 		if d.Capacity != 0 && d.Capacity != facts.VirtualSize {
 			g.warn(manifest.CodeSourceMismatch, "the description says that disk %s has %d bytes, the image has %d; the image counts", d.File, d.Capacity, facts.VirtualSize)
 		}
@@ -239,33 +250,41 @@ func (g *gatherer) describedDisk(d machine.Disk, at place) (disk.Image, DiskFact
 			machine.ErrDescriptor, machine.Quote(d.ID), d.Capacity, int64(disk.MaxSize))
 	case d.Blank():
 		return disk.EmptyImage(d.Capacity), DiskFacts{Format: "raw", Variant: "blank", VirtualSize: d.Capacity, Blank: true}, nil
-	case d.Gzip:
-		return nil, DiskFacts{}, refused("disk %s is compressed with gzip as a whole, which this version does not read", d.File,
-			"unpack the package and the disk (gunzip), take compression=\"gzip\" out of the OVF and its line out of the .mf, then retry")
-	case d.ChunkBytes > 0:
-		return nil, DiskFacts{}, refused("disk %s is split into pieces, which this version does not read", d.File,
-			"join the pieces (cat NAME.* > NAME), take chunkSize out of the OVF, then retry")
 	case d.Parent != "":
-		return nil, DiskFacts{}, refused("disk %s is stored as the difference to another disk of the package, which this version does not read", d.File,
-			"export the VM again without snapshots")
+		return nil, DiskFacts{}, coded(manifest.CodeImageUnsupported, "export the VM again without snapshots",
+			fmt.Errorf("disk %s is stored as the difference to another disk of the package, which this version does not read", machine.Quote(d.File)))
 	}
-	f, err := at.open(d.File)
+	f, err := g.describedFile(d, at)
 	if err != nil {
-		if errors.Is(err, disk.ErrMissing) {
-			err = coded(manifest.CodeSourceMissing, "", err)
-		}
-		return nil, DiskFacts{}, fmt.Errorf("disk that the description names: %w", err)
-	}
-	if f.Size() == 0 {
-		f.Close()
-		return nil, DiskFacts{}, coded(manifest.CodeSourceEmpty, "", fmt.Errorf("disk %s has no bytes", machine.Quote(d.File)))
-	}
-	if d.FileBytes != 0 && f.Size() != d.FileBytes {
-		g.warn(manifest.CodeSourceMismatch, "the description says that the file %s has %d bytes, it has %d", d.File, d.FileBytes, f.Size())
+		return nil, DiskFacts{}, err
 	}
 	return openImage(g.ctx, f, d.File, "", at)
 }
 
-func refused(format, name, hint string) error {
-	return coded(manifest.CodeImageUnsupported, hint, fmt.Errorf(format, machine.Quote(name)))
+// describedFile opens the file of a disk that a description names, in one piece and plain, however it is stored.
+func (g *gatherer) describedFile(d machine.Disk, at place) (disk.File, error) {
+	var f disk.File
+	var err error
+	if d.ChunkBytes > 0 {
+		f, err = packed.Chunked(d.File, d.FileBytes, d.ChunkBytes, at.open)
+	} else {
+		f, err = at.open(d.File)
+	}
+	if err != nil {
+		if errors.Is(err, disk.ErrMissing) {
+			err = coded(manifest.CodeSourceMissing, "", err)
+		}
+		return nil, fmt.Errorf("disk that the description names: %w", err)
+	}
+	if f.Size() == 0 {
+		f.Close()
+		return nil, coded(manifest.CodeSourceEmpty, "", fmt.Errorf("disk %s has no bytes", machine.Quote(d.File)))
+	}
+	if d.FileBytes != 0 && f.Size() != d.FileBytes {
+		g.warn(manifest.CodeSourceMismatch, "the description says that the file %s has %d bytes, it has %d", d.File, d.FileBytes, f.Size())
+	}
+	if method, _ := packed.Detect(f); d.Gzip != (method == packed.Gzip) {
+		g.warn(manifest.CodeSourceMismatch, "the description and the content of %s differ on whether it is compressed with gzip; the content counts", d.File)
+	}
+	return g.plain(f, d.File)
 }

@@ -173,8 +173,7 @@ func TestOVFRefusals(t *testing.T) {
 		code  string
 		says  string
 	}{
-		{"gzip", []ovfDisk{{file: "d.vmdk", attrs: `ovf:compression="gzip"`, capacity: 1 << 20}}, []string{"vm"}, manifest.CodeImageUnsupported, "gzip"},
-		{"chunks", []ovfDisk{{file: "d.vmdk", attrs: `ovf:chunkSize="1000"`, capacity: 1 << 20}}, []string{"vm"}, manifest.CodeImageUnsupported, "pieces"},
+		{"no chunk", []ovfDisk{{file: "d.vmdk", attrs: `ovf:chunkSize="1000"`, capacity: 1 << 20}}, []string{"vm"}, manifest.CodeSourceMissing, "d.vmdk.000000000"},
 		{"outside", []ovfDisk{{file: "../d.vmdk", capacity: 1 << 20}}, []string{"vm"}, manifest.CodeMachineMember, "outside"},
 		{"absolute", []ovfDisk{{file: "/etc/passwd", capacity: 1 << 20}}, []string{"vm"}, manifest.CodeMachineMember, "absolute"},
 		{"two systems", []ovfDisk{{file: "d.vmdk", capacity: 1 << 20}}, []string{"a", "b"}, manifest.CodeMachineSeveral, `"a", "b"`},

@@ -16,7 +16,11 @@ import (
 // openImage opens the image in f with its chain and measures it. It takes over f, also when it fails. The stated format is
 // held against the content; "" takes what the content is. Extents and parents are looked for at the image's place.
 func openImage(ctx context.Context, f disk.File, name, stated string, at place) (disk.Image, DiskFacts, error) {
-	fileBytes := f.Size()
+	fileBytes, method, sealed := storedAs(f)
+	if sealed {
+		f.Close()
+		return disk.EmptyImage(0), DiskFacts{Name: name, FileBytes: fileBytes, Packed: method}, nil
+	}
 	format, err := chooseFormat(f, name, stated)
 	var img disk.Image
 	if err == nil {
@@ -31,6 +35,7 @@ func openImage(ctx context.Context, f disk.File, name, stated string, at place) 
 		img.Close()
 		return nil, DiskFacts{}, err
 	}
+	facts.Packed = method
 	return img, facts, nil
 }
 

@@ -28,6 +28,13 @@ func newMeter(r *Run, stage string, total int64) *meter {
 	return m
 }
 
+// more adds to the work of a stage that learns of it on the way.
+func (m *meter) more(size int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.total += size
+}
+
 // part returns the progress function of the next part of the work, which is size bytes long; calling the returned function
 // with done bytes of the part moves the whole forward. end completes the part.
 func (m *meter) part(size int64) (progress func(done, total int64), end func()) {

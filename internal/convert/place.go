@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -110,8 +111,9 @@ func (g *gatherer) watched(open disk.Opener, used map[string]bool, hostPath func
 	}
 }
 
-// source opens a file that the job itself names. What is wrong with it is the source's fault, not an image's.
-func (g *gatherer) source(name string) (disk.File, error) {
+// source opens a file that the job itself names, and its content if it is compressed as a whole; stated is the format that the job states
+// for it, "" if none. What is wrong with it is the source's fault, not an image's.
+func (g *gatherer) source(name, stated string) (disk.File, error) {
 	hostPath, err := g.hostPath(name)
 	if err != nil {
 		return nil, err
@@ -134,5 +136,8 @@ func (g *gatherer) source(name string) (disk.File, error) {
 		f.Close()
 		return nil, coded(manifest.CodeSourceEmpty, "", fmt.Errorf("source %q has no bytes", name))
 	}
-	return f, nil
+	if g.statedRaw(name, cmp.Or(stated, g.req.Job.Source.Type)) {
+		return f, nil
+	}
+	return g.plain(f, name)
 }

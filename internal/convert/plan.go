@@ -27,18 +27,22 @@ type DiskFacts struct {
 	Creator     string   `json:"creator,omitempty"`
 	Chain       []string `json:"chain,omitempty"` // files of the chain, top first, when there is more than one layer
 	VirtualSize int64    `json:"virtual_size"`
-	Allocated   int64    `json:"allocated"` // bytes of content that must be read; an upper bound of the data
-	Touched     int64    `json:"touched"`   // bytes of content in whole blocks of 64 KiB that hold data: what an output may store
-	FileBytes   int64    `json:"file_bytes"`
+	Allocated   int64    `json:"allocated"`        // bytes of content that must be read; an upper bound of the data
+	Touched     int64    `json:"touched"`          // bytes of content in whole blocks of 64 KiB that hold data: what an output may store
+	FileBytes   int64    `json:"file_bytes"`       // of the file as it is stored
+	Packed      string   `json:"packed,omitempty"` // how the file is compressed as a whole: gzip, xz, zstd or bzip2
 	Blank       bool     `json:"blank,omitempty"`
 }
+
+// sealed reports whether nothing is known of a disk but that it is compressed: a dry run does not unpack.
+func (d DiskFacts) sealed() bool { return d.Packed != "" && d.VirtualSize == 0 }
 
 // Plan is what a run will do, as --dry-run prints it and the report quotes it.
 type Plan struct {
 	Name     string             `json:"name"`
 	Stages   []StagePlan        `json:"stages"`
 	Disks    []DiskPlan         `json:"disks"`
-	MaxBytes int64              `json:"max_bytes"` // upper bound of what is written
+	MaxBytes int64              `json:"max_bytes"` // upper bound of what is written; 0 = not known before a source is unpacked
 	Warnings []manifest.Warning `json:"warnings"`
 	DryRun   bool               `json:"dry_run,omitempty"`
 }
@@ -59,7 +63,7 @@ type DiskPlan struct {
 	Level       int    `json:"level,omitempty"`
 	VirtualSize int64  `json:"virtual_size"`
 	ReadBytes   int64  `json:"read_bytes"`
-	MaxBytes    int64  `json:"max_bytes"`
+	MaxBytes    int64  `json:"max_bytes"` // 0 = not known, like the others, before the source is unpacked
 }
 
 // noRepairs is why FIX is left out.
@@ -92,6 +96,9 @@ func NewPlan(job manifest.Job, facts Facts) (Plan, error) {
 		dp := newDiskPlan(job.Convert, d, output)
 		p.Disks = append(p.Disks, dp)
 		p.MaxBytes += dp.MaxBytes
+	}
+	if slices.ContainsFunc(facts.Disks, DiskFacts.sealed) {
+		p.MaxBytes = 0
 	}
 	p.Stages = stagePlans(job, facts, p.Disks)
 	return p, nil
@@ -196,7 +203,10 @@ func wantsRepairs(f manifest.Fix) bool {
 func newDiskPlan(c manifest.Convert, d DiskFacts, output string) DiskPlan {
 	p := DiskPlan{
 		Source: cmp.Or(d.Name, blankName), Output: output, Format: c.Format,
-		VirtualSize: d.VirtualSize, ReadBytes: d.Allocated, MaxBytes: maxFileBytes(c.Format, d),
+		VirtualSize: d.VirtualSize, ReadBytes: d.Allocated,
+	}
+	if !d.sealed() {
+		p.MaxBytes = maxFileBytes(c.Format, d)
 	}
 	switch {
 	case c.Format == manifest.FormatVMDK:

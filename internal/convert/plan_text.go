@@ -25,7 +25,11 @@ func (p Plan) Write(w io.Writer) error {
 			name = ""
 		}
 	}
-	fmt.Fprintf(&b, "writes at most %s\n", sizeText(p.MaxBytes))
+	if p.MaxBytes > 0 {
+		fmt.Fprintf(&b, "writes at most %s\n", sizeText(p.MaxBytes))
+	} else {
+		fmt.Fprintln(&b, "how much is written is known when the sources are unpacked")
+	}
 	for _, warning := range p.Warnings {
 		fmt.Fprintf(&b, "warning %s: %s\n", warning.Code, oneLine(warning.Message))
 	}
@@ -38,7 +42,13 @@ func (d DiskFacts) step() string {
 	if d.Blank {
 		return fmt.Sprintf("create a blank disk of %s", sizeText(d.VirtualSize))
 	}
+	if d.sealed() {
+		return fmt.Sprintf("unpack %s: %s of %s", d.Name, sizeText(d.FileBytes), d.Packed)
+	}
 	format := d.Format
+	if d.Packed != "" {
+		format = d.Packed + " of " + format
+	}
 	if d.Variant != "" {
 		format += " " + d.Variant
 	}
@@ -54,6 +64,9 @@ func (d DiskPlan) step() string {
 	how := d.Format
 	if d.Compression != "" {
 		how += ", compressed with " + d.Compression
+	}
+	if d.MaxBytes == 0 {
+		return fmt.Sprintf("%s -> %s: %s", d.Source, d.Output, how)
 	}
 	return fmt.Sprintf("%s -> %s: %s, at most %s", d.Source, d.Output, how, sizeText(d.MaxBytes))
 }

@@ -34,7 +34,7 @@ func (r *Run) diskReports() []manifest.DiskReport {
 	disks := make([]manifest.DiskReport, 0, len(r.Sources))
 	for i, s := range r.Sources {
 		d := manifest.DiskReport{
-			Source: cmp.Or(s.Name, blankName), SourceFormat: s.Facts.Format, SourceVariant: s.Facts.Variant, Chain: s.Facts.Chain,
+			Source: cmp.Or(s.Name, blankName), SourcePacked: s.Facts.Packed, SourceFormat: s.Facts.Format, SourceVariant: s.Facts.Variant, Chain: s.Facts.Chain,
 			VirtualSize: s.Facts.VirtualSize, AllocatedBytes: s.Facts.Allocated,
 		}
 		if i < len(r.Plan.Disks) {

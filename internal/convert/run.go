@@ -49,6 +49,7 @@ type Run struct {
 	opened    *Opened // by load: what Sources stand on, closed at the end
 	domainXML string  // by validate: file name of the domain XML
 	stage     string  // name of the stage under way
+	loading   *meter  // by load: of what it reads whole
 	workers   int     // goroutines that encode; 0 = one for each processor
 }
 
@@ -103,6 +104,7 @@ type Events interface {
 type SpaceNeed struct {
 	Dir   string `json:"dir"`
 	Bytes int64  `json:"bytes"`
+	Held  int64  `json:"held,omitempty"` // of Bytes: what the run has written already, so that it is not free any more
 }
 
 // Host is what a run asks of its surroundings.

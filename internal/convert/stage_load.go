@@ -5,10 +5,11 @@ import (
 	"fmt"
 )
 
-// load opens the sources, plans the run, sets the space aside and verifies what checksums were stated. It fills Machine,
+// load unpacks and opens the sources, plans the run, sets the space aside and verifies what checksums were stated. It fills Machine,
 // Sources and Plan.
 func load(ctx context.Context, r *Run) error {
-	opened, facts, err := Gather(ctx, r.Request)
+	u := &unpacker{run: r}
+	opened, facts, err := gather(&gatherer{ctx: ctx, req: r.Request, unpack: u.unpack})
 	if err != nil {
 		return err
 	}
@@ -26,11 +27,21 @@ func load(ctx context.Context, r *Run) error {
 		r.Events.Log(StageLoad, d.step())
 	}
 	if !r.Request.Job.DryRun {
-		if err := r.Host.Reserve(ctx, []SpaceNeed{{Dir: r.Request.Partial, Bytes: r.Plan.MaxBytes}}); err != nil {
+		if err := u.reserve(ctx, u.stored+r.Plan.MaxBytes, u.stored); err != nil {
 			return fmt.Errorf("reserve %s for the output: %w", sizeText(r.Plan.MaxBytes), err)
 		}
 	}
 	return verifySources(ctx, r)
+}
+
+// loadMeter returns the meter of LOAD with that many more bytes to do. What is compressed is known only when it is met.
+func (r *Run) loadMeter(bytes int64) *meter {
+	if r.loading == nil {
+		r.loading = newMeter(r, StageLoad, bytes)
+	} else {
+		r.loading.more(bytes)
+	}
+	return r.loading
 }
 
 // verifySources reads every file whose checksum the manifest or the package states.
@@ -42,7 +53,7 @@ func verifySources(ctx context.Context, r *Run) error {
 	if total == 0 {
 		return nil
 	}
-	m := newMeter(r, StageLoad, total)
+	m := r.loadMeter(total)
 	for _, c := range r.opened.verify {
 		progress, end := m.part(c.bytes)
 		if err := c.verify(ctx, progress); err != nil {

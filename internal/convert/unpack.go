@@ -30,8 +30,7 @@ type unpacker struct {
 
 // unpack returns the content of a compressed file. It leaves f open.
 func (u *unpacker) unpack(ctx context.Context, f disk.File, method, name string) (disk.File, error) {
-	m := newMeter(u.run, StageLoad, f.Size())
-	progress, end := m.part(f.Size())
+	progress, end := u.run.loadMeter(f.Size()).part(f.Size())
 	before := u.stored
 	plain, stored, err := packed.Unpack(ctx, f, packed.Options{
 		Dir:      u.run.Request.Partial,
@@ -85,11 +84,10 @@ func (u *unpackedFile) NextData(off int64) (start, end int64, err error) {
 
 // Close closes the content and the file.
 func (u *unpackedFile) Close() error {
-	err := u.File.Close()
 	if u.sealed {
-		return err
+		return u.stored.Close()
 	}
-	return errors.Join(err, u.stored.Close())
+	return errors.Join(u.File.Close(), u.stored.Close())
 }
 
 // asStored returns a file as it lies on the disk or in the archive.
@@ -98,6 +96,14 @@ func asStored(f disk.File) disk.File {
 		return u.stored
 	}
 	return f
+}
+
+// storedAs says how a file lies there: its size, how it is compressed, "" if it is not, and whether it stays so.
+func storedAs(f disk.File) (size int64, method string, sealed bool) {
+	if u, ok := f.(*unpackedFile); ok {
+		return u.stored.Size(), u.method, u.sealed
+	}
+	return f.Size(), "", false
 }
 
 // plain returns f, or its content if it is compressed as a whole. It takes f over.
@@ -126,9 +132,4 @@ func (g *gatherer) plain(f disk.File, name string) (disk.File, error) {
 // to its first sector. A name that ends in .gz says more than a format, which is that of the content.
 func (g *gatherer) statedRaw(name, stated string) bool {
 	return plainFormat(stated) == manifest.FormatRaw && packed.PlainName(name) == name
-}
-
-// sealedFacts is what a dry run knows of a compressed source.
-func sealedFacts(u *unpackedFile, name string) DiskFacts {
-	return DiskFacts{Name: name, Packed: u.method, FileBytes: u.stored.Size()}
 }

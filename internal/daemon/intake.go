@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/disk/packed"
 	"hyper2kvm/internal/machine"
 	"hyper2kvm/internal/manifest"
 	"hyper2kvm/internal/queue"
@@ -72,7 +73,7 @@ func (in *intake) Examine(ctx context.Context, e queue.Entry) (queue.Need, error
 		return in.described(ctx, e, "vmx")
 	case oneOf(companionEndings, ending):
 		return queue.Need{Ignore: "a companion of a disk, not a disk: it travels with the OVF, VMX or manifest that names it"}, nil
-	case oneOf(diskEndings, ending):
+	case oneOf(diskEndings, diskEnding(e.Name)):
 		return in.disk(ctx, e)
 	}
 	return in.stranger(ctx, e)
@@ -85,7 +86,7 @@ func (in *intake) disk(ctx context.Context, e queue.Entry) (queue.Need, error) {
 		need.Hold = fmt.Sprintf("an extent of %s.vmdk: it waits for the descriptor that names it", m[1])
 		return need, nil
 	}
-	ending := filepath.Ext(e.Name)
+	ending := fullEnding(e.Name)
 	if m := secondDisk.FindStringSubmatch(strings.TrimSuffix(e.Name, ending)); m != nil && in.beside(e, m[1]+ending) {
 		need.Hold = fmt.Sprintf("looks like a further disk of %s: put both into one folder or manifest, or release it to run alone", m[1]+ending)
 		return need, nil
@@ -101,6 +102,15 @@ func (in *intake) disk(ctx context.Context, e queue.Entry) (queue.Need, error) {
 	}
 	return need, nil
 }
+
+// fullEnding is the ending of a name, with that of a compressed file behind it: .vmdk.gz.
+func fullEnding(name string) string {
+	plain := packed.PlainName(name)
+	return filepath.Ext(plain) + name[len(plain):]
+}
+
+// diskEnding is the ending that says which image a file is, in lower case, compressed or not.
+func diskEnding(name string) string { return strings.ToLower(filepath.Ext(packed.PlainName(name))) }
 
 // stranger is a file whose ending says nothing: a job only if its content is an image that can be told from noise.
 func (in *intake) stranger(ctx context.Context, e queue.Entry) (queue.Need, error) {

@@ -69,7 +69,7 @@ func (in *intake) folder(ctx context.Context, e queue.Entry) (queue.Need, error)
 		switch {
 		case oneOf(manifestEndings, ending) && !strings.Contains(name, "/"):
 			manifests = append(manifests, name)
-		case ending == ".ova", ending == ".ovf", ending == ".vmx", oneOf(diskEndings, ending):
+		case ending == ".ova", ending == ".ovf", ending == ".vmx", oneOf(diskEndings, diskEnding(name)):
 			convertible = true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -250,11 +251,20 @@ func (j *job) reserve(c *child, needs []convert.SpaceNeed, out *outcome) bool {
 		}}
 	case short != nil:
 		j.log.line("load", "waiting: "+short.String())
-		out.waits, out.short = needs, *short
+		out.waits, out.short = fromStart(needs), *short
 		return false
 	}
 	_ = c.out.send(answer) // a child that is gone shows at the next read
 	return true
+}
+
+// fromStart is what a job needs that has to begin anew: nothing of it is written.
+func fromStart(needs []convert.SpaceNeed) []convert.SpaceNeed {
+	needs = slices.Clone(needs)
+	for i := range needs {
+		needs[i].Held = 0
+	}
+	return needs
 }
 
 // place answers where the result will stand. The child's word for the VM's name is not taken: it has read a hostile image.

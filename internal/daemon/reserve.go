@@ -75,21 +75,23 @@ func (r *reservations) take(id string, needs []convert.SpaceNeed) (*shortage, er
 	return short, err
 }
 
-// lookLocked says what the needs of job id come to, or what is missing for them.
+// lookLocked says what the needs of job id come to, or what is missing for them. What the job has written already is not free any more,
+// so that only the rest is set aside.
 func (r *reservations) lookLocked(id string, needs []convert.SpaceNeed) ([]reservation, *shortage, error) {
-	want := map[unix.Fsid]int64{}
+	want, held := map[unix.Fsid]int64{}, map[unix.Fsid]int64{}
 	var rows []reservation
 	for _, n := range needs {
 		v, err := r.statfs(n.Dir)
 		if err != nil {
 			return nil, nil, err
 		}
+		held[v.fsid] += n.Held
 		want[v.fsid] += n.Bytes
-		has := v.free - r.reservedLocked(v.fsid, id)
+		has := v.free + held[v.fsid] - r.reservedLocked(v.fsid, id)
 		if want[v.fsid] > has {
 			return nil, &shortage{Dir: n.Dir, Need: want[v.fsid], Has: max(has, 0), Total: v.total, Impossible: want[v.fsid] > v.total}, nil
 		}
-		rows = append(rows, reservation{fsid: v.fsid, bytes: n.Bytes})
+		rows = append(rows, reservation{fsid: v.fsid, bytes: n.Bytes - n.Held})
 	}
 	return rows, nil, nil
 }

@@ -46,6 +46,17 @@ func TestReservations(t *testing.T) {
 	if s := take("c", "/out", 600); s != nil {
 		t.Errorf("after the release 600 of 600 were refused: %v", s)
 	}
+	r.release("c")
+	volumes["/out"] = volume{fsid: volumes["/out"].fsid, total: 1000, free: 350} // a has written 250 of the 600
+	if s, _ := r.take("a", []convert.SpaceNeed{{Dir: "/out", Bytes: 600, Held: 250}}); s != nil {
+		t.Errorf("600 of which 250 are written were refused with 350 free: %v", s)
+	}
+	if s := take("b", "/out", 1); s == nil || s.Has != 0 {
+		t.Errorf("what a has still to write is not set aside: %+v", s)
+	}
+	if s, _ := r.take("a", []convert.SpaceNeed{{Dir: "/out", Bytes: 601, Held: 250}}); s == nil || s.Need != 601 || s.Has != 600 {
+		t.Errorf("601 of which 250 are written, with 350 free: %+v", s)
+	}
 	two := []convert.SpaceNeed{{Dir: "/alt", Bytes: 6}, {Dir: "/alt", Bytes: 6}}
 	if short, _ := r.take("d", two); short == nil || short.Need != 12 {
 		t.Errorf("two needs of one file system are not added: %+v", short)

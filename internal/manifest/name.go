@@ -67,10 +67,16 @@ func ValidName(name string) error {
 	return nil
 }
 
+// compressed are the extensions of files that are compressed as a whole.
+var compressed = []string{".gz", ".xz", ".zst", ".bz2"}
+
 // NameFor returns the VM name for a file: its name without directories and without the extension of an image, package or
-// manifest, with an underscore for everything that ValidName refuses.
+// manifest, compressed or not, with an underscore for everything that ValidName refuses.
 func NameFor(file string) string {
 	name := path.Base(strings.ReplaceAll(file, `\`, "/"))
+	if ext := path.Ext(name); len(ext) < len(name) && slices.Contains(compressed, strings.ToLower(ext)) {
+		name = name[:len(name)-len(ext)]
+	}
 	if ext := path.Ext(name); ext != "" && len(ext) < len(name) && slices.Contains(stems, strings.ToLower(ext[1:])) {
 		name = name[:len(name)-len(ext)]
 	}

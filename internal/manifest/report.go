@@ -44,8 +44,9 @@ type StageReport struct {
 
 // DiskReport is what became of one disk.
 type DiskReport struct {
-	Source         string   `json:"source"`        // name of the file or archive member
-	SourceFormat   string   `json:"source_format"` // as found by content
+	Source         string   `json:"source"`                  // name of the file or archive member
+	SourcePacked   string   `json:"source_packed,omitempty"` // gzip, xz, zstd or bzip2, if the file was compressed as a whole
+	SourceFormat   string   `json:"source_format"`           // as found by content
 	SourceVariant  string   `json:"source_variant,omitempty"`
 	Chain          []string `json:"chain,omitempty"` // files of the chain, the top first, if there is more than one
 	VirtualSize    int64    `json:"virtual_size"`

@@ -27,6 +27,14 @@ func Chunked(name string, size, chunk int64, open disk.Opener) (disk.File, error
 	return c, nil
 }
 
+// Chunks returns how many pieces a file of that size comes in, at least 1 and at most one more than are read.
+func Chunks(size, chunk int64) int {
+	if size <= 0 || chunk <= 0 {
+		return 1
+	}
+	return int(min((size-1)/chunk+1, maxChunks+1))
+}
+
 // ChunkName returns the name of a piece; the first has index 0.
 func ChunkName(name string, index int) string { return fmt.Sprintf("%s.%09d", name, index) }
 
@@ -40,7 +48,7 @@ func (c *chunked) openAll(size, chunk int64, open disk.Opener) error {
 	if chunk <= 0 || size < 0 {
 		return &disk.Error{Op: "join", File: c.name, Off: -1, Kind: disk.ErrCorrupt, Detail: fmt.Sprintf("pieces of %d bytes for a file of %d", chunk, size)}
 	}
-	if size > 0 && (size-1)/chunk >= maxChunks {
+	if Chunks(size, chunk) > maxChunks {
 		return c.tooMany()
 	}
 	for i := 0; ; i++ {
