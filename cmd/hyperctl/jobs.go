@@ -106,12 +106,7 @@ func jobsView(c *console) view[*queue.Job] {
 			})},
 			{title: "ID", wide: true, cell: plain(func(j *queue.Job) string { return clean(j.ID) })},
 			{title: "KIND", wide: true, cell: plain(func(j *queue.Job) string { return clean(j.Kind) })},
-			{title: "SIZE", wide: true, right: true, cell: plain(func(j *queue.Job) string {
-				if j.Size <= 0 {
-					return ""
-				}
-				return bytesText(j.Size)
-			})},
+			{title: "SIZE", wide: true, right: true, cell: plain(func(j *queue.Job) string { return sizeText(*j) })},
 			{title: "DATE", wide: true, cell: plain(func(j *queue.Job) string { return clean(j.Date) })},
 			{title: "CODE", wide: true, cell: plain(func(j *queue.Job) string { return clean(j.Code) })},
 			{title: "REASON OR OUTPUT", wide: true, cell: plain(func(j *queue.Job) string {
@@ -122,6 +117,14 @@ func jobsView(c *console) view[*queue.Job] {
 			})},
 		},
 	}
+}
+
+// sizeText is how large the source of a job is. Of a manifest only its own few bytes are known, which say nothing.
+func sizeText(j queue.Job) string {
+	if j.Size <= 0 || j.Kind == "manifest" || j.Kind == "batch" {
+		return ""
+	}
+	return bytesText(j.Size)
 }
 
 // jobKey is what names a job on the command line: its id once it has one, else the name of its entry.

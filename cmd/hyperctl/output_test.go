@@ -265,3 +265,19 @@ func TestDocumentsThatComeOneByOne(t *testing.T) {
 		}
 	}
 }
+
+func TestSizeOfAManifestSaysNothing(t *testing.T) {
+	for _, c := range []struct {
+		job  queue.Job
+		want string
+	}{
+		{queue.Job{Size: 71, Kind: "manifest"}, ""},
+		{queue.Job{Size: 71, Kind: "disk"}, "71 B"},
+		{queue.Job{Size: 1 << 30}, "1.00 GiB"},
+		{queue.Job{Kind: "disk"}, ""},
+	} {
+		if got := sizeText(c.job); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.job, got, c.want)
+		}
+	}
+}

@@ -102,9 +102,7 @@ func writeJob(w io.Writer, s style, j queue.Job, now time.Time, whole bool) {
 	if j.OriginalName != j.Name {
 		row("Came as", clean(j.OriginalName))
 	}
-	if j.Size > 0 {
-		row("Size", bytesText(j.Size))
-	}
+	row("Size", sizeText(j))
 	if j.Progress != nil && j.State == queue.Running {
 		row("Progress", progressLine(j.Progress))
 	}
