@@ -40,7 +40,9 @@ func (m *MemImage) Put(off int64, b []byte) *MemImage {
 
 // Zero makes a range Zero. It returns the image.
 func (m *MemImage) Zero(off, n int64) *MemImage {
-	n = min(n, m.Size()-off)
+	if n = min(n, m.Size()-off); n <= 0 {
+		return m
+	}
 	buf := make([]byte, memPage)
 	for at := off; at < off+n; at += memPage {
 		part := buf[:min(memPage, off+n-at)]
@@ -52,29 +54,33 @@ func (m *MemImage) Zero(off, n int64) *MemImage {
 	return m
 }
 
-// mark puts an extent into the map, over what is there.
+// mark puts an extent into the map, over what is there. Extents are sorted and have no gaps.
 func (m *MemImage) mark(e disk.Extent) {
-	var out []disk.Extent
-	for _, old := range m.extents {
-		if old.End() <= e.Off || old.Off >= e.End() {
-			out = append(out, old)
-			continue
-		}
-		if old.Off < e.Off {
-			out = append(out, disk.Extent{Off: old.Off, Len: e.Off - old.Off, Kind: old.Kind})
-		}
-		if old.End() > e.End() {
-			out = append(out, disk.Extent{Off: e.End(), Len: old.End() - e.End(), Kind: old.Kind})
-		}
+	first, _ := m.find(e.Off)
+	last, _ := m.find(e.End() - 1)
+	head, tail := m.extents[first], m.extents[last]
+	var put []disk.Extent
+	if head.Off < e.Off {
+		put = append(put, disk.Extent{Off: head.Off, Len: e.Off - head.Off, Kind: head.Kind})
 	}
-	out = append(out, e)
-	slices.SortFunc(out, func(a, b disk.Extent) int {
-		if a.Off < b.Off {
+	put = append(put, e)
+	if tail.End() > e.End() {
+		put = append(put, disk.Extent{Off: e.End(), Len: tail.End() - e.End(), Kind: tail.Kind})
+	}
+	m.extents = slices.Replace(m.extents, first, last+1, put...)
+}
+
+// find returns the index of the extent that off is in.
+func (m *MemImage) find(off int64) (int, bool) {
+	return slices.BinarySearchFunc(m.extents, off, func(e disk.Extent, off int64) int {
+		switch {
+		case e.End() <= off:
 			return -1
+		case e.Off > off:
+			return 1
 		}
-		return 1
+		return 0
 	})
-	m.extents = out
 }
 
 // Size returns the virtual size in bytes.
@@ -88,15 +94,7 @@ func (m *MemImage) Close() error { return nil }
 
 // Extent returns the rest of the extent that off is in.
 func (m *MemImage) Extent(_ context.Context, off int64) (disk.Extent, error) {
-	i, found := slices.BinarySearchFunc(m.extents, off, func(e disk.Extent, off int64) int {
-		switch {
-		case e.End() <= off:
-			return -1
-		case e.Off > off:
-			return 1
-		}
-		return 0
-	})
+	i, found := m.find(off)
 	if !found {
 		return disk.Extent{}, io.EOF
 	}

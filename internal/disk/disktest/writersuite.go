@@ -62,6 +62,7 @@ type pattern struct {
 // patterns are the disks that a writer must survive.
 func patterns(chunk int64) []pattern {
 	c := chunk
+	n := max(4, min(40, 8<<20/c)) // chunks of a disk that is full
 	ps := []pattern{
 		{"empty", NewMemImage(3 * c)},
 		{"one sector", NewMemImage(512).Put(0, Random(1, 512))},
@@ -70,15 +71,15 @@ func patterns(chunk int64) []pattern {
 		{"chunk less one sector", NewMemImage(c-512).Put(0, Random(2, int(c-512)))},
 		{"chunk and a byte", NewMemImage(c+1).Put(0, Text(int(c+1)))},
 		{"odd size", NewMemImage(5*c+1000).Put(2*c, Random(3, int(3*c+1000)))},
-		{"incompressible", NewMemImage(40*c).Put(0, Random(4, int(40*c)))},
-		{"compressible", NewMemImage(40*c).Put(0, Text(int(40*c)))},
+		{"incompressible", NewMemImage(n*c).Put(0, Random(4, int(n*c)))},
+		{"compressible", NewMemImage(n*c).Put(0, Text(int(n*c)))},
 		{"explicit zeroes", NewMemImage(8*c).Put(c, Text(int(5*c))).Zero(2*c, c+c/2)},
 		{"data that is zero", NewMemImage(8*c).Put(0, make([]byte, 8*c)).Put(3*c+5, []byte{1})},
 		{"last byte of a large disk", NewMemImage(100<<30).Put(0, Text(512)).Put(100<<30-1, []byte{9})},
 	}
-	many := NewMemImage(400*c + 512)
+	many := NewMemImage(10*n*c + 512)
 	r := rand.New(rand.NewPCG(5, 5))
-	for range 200 {
+	for range 5 * n {
 		off := r.Int64N(many.Size())
 		switch n := 1 + r.IntN(int(2*c)); r.IntN(3) {
 		case 0:

@@ -60,8 +60,11 @@ func TestFixturesGiveTheirContent(t *testing.T) {
 	}
 }
 
+// maxConverted is how much data a fixture may hold to be converted to every format.
+const maxConverted = 64 << 20
+
 // maxJudged is the virtual size up to which qemu-img judges: it takes seconds for a larger one, and learns nothing new.
-const maxJudged = 256 << 20
+const maxJudged = 64 << 20
 
 func TestFixturesConverted(t *testing.T) {
 	targets := []struct {
@@ -78,28 +81,35 @@ func TestFixturesConverted(t *testing.T) {
 		{"vdi", "vdi", formats.CreateOptions{}},
 	}
 	for _, f := range fixturesToRead(t, "ok") {
-		if f.Format == "vhdx" && f.VirtualSize >= 1<<30 {
-			continue // hundreds of MiB of data; the small ones take the same way
-		}
 		t.Run(f.Name, func(t *testing.T) {
 			src := openFixture(t, f, f.Opener(t))
+			if n, err := disk.Allocated(t.Context(), src); err != nil || n > maxConverted {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return // the small ones take the same way
+			}
 			dir := t.TempDir()
+			want, err := disk.DigestOf(t.Context(), src, disk.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
 			var rawPath string
 			for _, target := range targets {
 				if (target.format == "vhd" || target.format == "vdi") && src.Size() > maxJudged {
 					continue // plain blocks like raw, and no larger than 2040 GiB
 				}
 				path := filepath.Join(dir, "disk."+strings.ReplaceAll(target.name, " ", "."))
-				convert(t, src, path, target.format, target.o)
+				convert(t, src, path, target.format, target.o, want)
 				copied, err := formats.OpenPath(t.Context(), path, formats.OpenOptions{Format: target.format})
 				if err != nil {
 					t.Fatalf("%s: %v", target.name, err)
 				}
-				if copied.Size() == src.Size() {
-					disktest.CheckContent(t, copied, f)
+				if n := copied.Size() - src.Size(); n < 0 || n >= disk.SectorSize {
+					t.Errorf("%s: %d bytes, the source has %d", target.name, copied.Size(), src.Size())
 				}
-				if _, err := disk.Compare(t.Context(), src, copied, disk.CompareOptions{}); err != nil {
-					t.Errorf("%s: %v", target.name, err)
+				if got, err := disk.DigestOf(t.Context(), disk.Resize(copied, src.Size()), disk.Options{}); err != nil || got != want {
+					t.Errorf("%s: the content differs, or %v", target.name, err)
 				}
 				copied.Close()
 				if target.format == "raw" {
@@ -114,7 +124,7 @@ func TestFixturesConverted(t *testing.T) {
 	}
 }
 
-func convert(t *testing.T, src disk.Image, path, format string, o formats.CreateOptions) {
+func convert(t *testing.T, src disk.Image, path, format string, o formats.CreateOptions, want disk.Digest) {
 	t.Helper()
 	out, err := os.Create(path)
 	if err != nil {
@@ -122,10 +132,6 @@ func convert(t *testing.T, src disk.Image, path, format string, o formats.Create
 	}
 	defer out.Close()
 	w, err := formats.Create(format, out, src.Size(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := disk.DigestOf(t.Context(), src, disk.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -192,7 +192,7 @@ func TestBomb(t *testing.T) {
 // TestQemuImages reads what qemu-img makes with its options.
 func TestQemuImages(t *testing.T) {
 	dir := t.TempDir()
-	src := mixed(20<<20+512, 3)
+	src := mixed(6<<20+512, 3)
 	raw := filepath.Join(dir, "src.raw")
 	writeRaw(t, raw, src)
 	for i, args := range [][]string{

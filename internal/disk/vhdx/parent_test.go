@@ -156,6 +156,7 @@ func TestParentNames(t *testing.T) {
 	base, other := baseDisk(), baseDisk()
 	other.written = textOther
 	d := folder{"base.vhdx": base.make(t), "other.vhdx": other.make(t), "raw.img": nil}
+	want := readAll(t, diffWant())
 	for _, c := range []struct {
 		name    string
 		entries [][2]string
@@ -190,7 +191,7 @@ func TestParentNames(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.Equal(readAll(t, img), readAll(t, diffWant())) {
+			if !bytes.Equal(readAll(t, img), want) {
 				t.Error("content differs")
 			}
 		})
