@@ -169,6 +169,10 @@ func (m *model) request(verb string, states ...queue.State) tea.Cmd {
 		m.say(look.Warn, "cannot "+verb+": "+why)
 		return nil
 	}
+	if m.stale {
+		m.say(look.Warn, "the list was still being read: press it again")
+		return nil
+	}
 	refs, marked := m.chosen()
 	if len(refs) == 0 {
 		m.say(look.Warn, "there is no job to "+verb)

@@ -97,6 +97,25 @@ func TestKeysWaitForTheirList(t *testing.T) {
 	}
 }
 
+// TestKeysInOnePiece: letters that arrive together are keys one after the other; what is pasted is none.
+func TestKeysInOnePiece(t *testing.T) {
+	m := screen(t, newFake(), 80, 24, nil)
+	keys(m, "/web0 x")
+	if m.query.Filter != "web0 x" {
+		t.Errorf("filter %q", m.query.Filter)
+	}
+	send(m, press("enter"))
+	send(m, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("4"), Alt: true}) // Esc and 4
+	if m.query.Filter != "" || m.tab != 3 {
+		t.Errorf("filter %q, list %d", m.query.Filter, m.tab)
+	}
+	send(m, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("xy"), Paste: true})
+	send(m, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("q"), Paste: true})
+	if m.ask != nil || m.query.Filter != "" {
+		t.Errorf("a paste was taken for keys: %v, %q", m.ask, m.query.Filter)
+	}
+}
+
 // TestKeyList: every key is in the help, and none means two things on one page.
 func TestKeyList(t *testing.T) {
 	m := screen(t, newFake(), 80, 200, nil)

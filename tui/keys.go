@@ -80,9 +80,32 @@ func actions() []action {
 		bind("[ shift+tab", "[", "list before", pageList, "", func(m *model) tea.Cmd { return m.choose((m.tab + len(tabs) - 1) % len(tabs)) }))
 }
 
+// keysOf takes keys apart that came in one piece: Bubble Tea gathers letters that arrive together, which is what fast fingers and
+// slow lines make of several keys. What is pasted is text, and means nothing where none is typed.
+func (m *model) keysOf(msg tea.KeyMsg) tea.Cmd {
+	if msg.Alt { // no key here has Alt: it is Esc and another key in one piece
+		msg.Alt = false
+		return tea.Batch(m.key(tea.KeyMsg{Type: tea.KeyEsc}), m.keysOf(msg))
+	}
+	if msg.Type != tea.KeyRunes || len(msg.Runes) < 2 || msg.Paste {
+		return m.key(msg)
+	}
+	var all []tea.Cmd
+	for _, r := range msg.Runes {
+		one := msg
+		if one.Runes = []rune{r}; r == ' ' {
+			one.Type = tea.KeySpace
+		}
+		all = append(all, m.key(one))
+	}
+	return tea.Batch(all...)
+}
+
 // key finds out what a key means here.
 func (m *model) key(msg tea.KeyMsg) tea.Cmd {
 	switch {
+	case msg.Paste && m.input == nil:
+		return nil
 	case m.ask != nil:
 		return m.answer(msg)
 	case m.input != nil:

@@ -159,7 +159,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.width, m.height = msg.Width, msg.Height
 		return m, tea.Batch(m.look(), tea.ClearScreen)
 	case tea.KeyMsg:
-		return m, m.key(msg)
+		return m, m.keysOf(msg)
 	case wakeMsg:
 		m.now = time.Time(msg)
 		return m, tea.Batch(m.look(), m.listen())

@@ -303,7 +303,10 @@ func (m *model) listRule(w int) line {
 		dir = m.paint.Glyph(look.Up)
 	}
 	at := ""
-	if m.screen.Total > 0 {
+	switch {
+	case m.stale:
+		at = "reading "
+	case m.screen.Total > 0:
 		at = fmt.Sprintf("%d of %d ", m.index+1, m.screen.Total)
 	}
 	return m.rule(w, "jobs", at+"by "+string(m.query.Order)+" "+dir)

@@ -30,6 +30,7 @@ type Dir struct {
 	gatherRest time.Time
 	all        []entry // of everything, made anew when something changed
 	tabs       map[queue.State]int
+	counts     queue.Counts
 	left       int64 // of the queued ones
 	vague      bool
 	view       []int32 // indexes into all: what matches viewed, in its order
@@ -62,9 +63,7 @@ func (d *Dir) Look(ctx context.Context, q Query) (Screen, error) {
 	}
 	s.Counts = s.Status.Counts
 	if s.Live != queue.LiveRunning {
-		if s.Counts, err = d.spool.Count(ctx); err != nil {
-			return Screen{}, err
-		}
+		s.Counts = d.counts // nobody else counts
 	}
 	if s.Live == queue.LiveRunning && s.Status.State == "paused" {
 		s.Paused = strings.Join(append([]string{"paused"}, s.Status.Reasons...), ": ")
@@ -143,8 +142,16 @@ func (d *Dir) gather() {
 		all = append(all, l.entries...)
 	}
 	d.tabs = map[queue.State]int{}
+	today, ended := time.Now().Format(time.DateOnly), map[queue.State]int{}
 	for i := range all {
 		d.tabs[all[i].state]++
+		if all[i].day == today {
+			ended[all[i].state]++
+		}
+	}
+	d.counts = queue.Counts{
+		Queued: d.tabs[queue.Queued], Waiting: d.tabs[queue.Waiting], Ignored: d.tabs[queue.Ignored], Running: d.tabs[queue.Running],
+		DoneToday: ended[queue.Done], FailedToday: ended[queue.Failed],
 	}
 	d.all, d.fresh = all, false
 }
