@@ -86,6 +86,9 @@ func (i *Inbox) obstacle(it *item, now time.Time) string {
 
 // namedByOther says who names an entry, which then never runs by itself. Of two that name each other the older leads.
 func (i *Inbox) namedByOther(it *item) string {
+	if it.seen.look.dir { // nothing can take a folder along
+		return ""
+	}
 	for _, namer := range i.graph.namedBy(it.name) {
 		other := i.items[namer]
 		if other == nil || !other.complete() || other.refuse != nil {

@@ -54,19 +54,16 @@ func (s *Spool) Retry(ctx context.Context, j Job) (name string, err error) {
 	return name, nil
 }
 
-// keepSubmitter remembers for whom a failed entry was made that the daemon owns: a job of several files, whose directory the claim
-// made, or a part of a batch. Tried again, it is trusted no more than before, and still its submitter's.
+// keepSubmitter remembers for whom a job of several files was that the daemon owns, because the claim made its directory: tried
+// again, it is trusted no more than before, and still its submitter's. The owner of a single file says that by himself.
 func (s *Spool) keepSubmitter(path string, j Job) error {
 	own, err := lstat(s.own())
 	if err != nil {
 		return layoutError(err)
 	}
 	l, err := lookAt(filepath.Dir(path), filepath.Base(path))
-	if err != nil || j.Submitter == nil || l.id.UID != own.Uid || *j.Submitter == l.id.UID {
+	if err != nil || !l.dir || j.Submitter == nil || l.id.UID != own.Uid || *j.Submitter == l.id.UID {
 		return nil //nolint:nilerror // what cannot be looked at says so in the drop zone
-	}
-	if _, known := s.origin(l.id, l.id.UID); known {
-		return nil
 	}
 	return s.writeOrigin(l.id, *j.Submitter, "")
 }
