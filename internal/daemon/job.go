@@ -78,7 +78,7 @@ func (j *job) work(ctx context.Context) closing {
 	end, reason := j.ending, j.reason
 	j.mu.Unlock()
 	switch {
-	case err != nil && j.d.spool.Trouble() != nil:
+	case j.d.queueFault(err):
 		return j.goBack("the queue cannot write its records: " + err.Error())
 	case err != nil:
 		return j.fail(failureFields(convert.Failure("", err)))
@@ -227,7 +227,7 @@ func (j *job) listen(ctx context.Context, c *child, s Settings, req convert.Requ
 			}
 			c.stop()
 		case msgPlace:
-			j.place(ctx, c)
+			out.unfit = j.place(ctx, c, alive)
 		case msgResult:
 			out.report, out.failure = m.Report, m.Failure
 		}
@@ -267,15 +267,41 @@ func fromStart(needs []convert.SpaceNeed) []convert.SpaceNeed {
 	return needs
 }
 
-// place answers where the result will stand. The child's word for the VM's name is not taken: it has read a hostile image.
-func (j *job) place(ctx context.Context, c *child) {
+// place answers where the result will stand. The child's word for the VM's name is not taken: it has read a hostile image. While
+// the queue itself cannot write, the child waits, rather than lose what it has built; an error means that it cannot go on.
+func (j *job) place(ctx context.Context, c *child, alive func()) error {
 	dir, err := j.placeOutput(ctx)
+	t := time.NewTicker(recordPoll)
+	defer t.Stop()
+	for said := false; j.d.queueFault(err) && !errors.Is(j.d.spool.Trouble(), queue.ErrIO); {
+		if !said {
+			said = true
+			j.d.log.Warn("a job waits for the queue to be able to write", "job", j.id, "error", err)
+		}
+		select {
+		case <-j.d.stopping:
+			c.stop()
+			return err
+		case <-c.exited:
+			return nil
+		case <-t.C:
+		}
+		alive()
+		if j.d.spool.Trouble() == nil {
+			dir, err = j.placeOutput(ctx)
+		}
+	}
+	if j.d.queueFault(err) {
+		c.stop()
+		return err
+	}
 	answer := message{Type: msgPlaced, Dir: dir}
 	if err != nil {
 		f := convert.Failure("validate", outputFault(err))
 		answer = message{Type: msgDenied, Denied: &f}
 	}
 	_ = c.out.send(answer) // a child that is gone shows at the next read
+	return nil
 }
 
 // end ends a running job from outside; its own goroutine does the rest. It says false when it is too late.

@@ -41,6 +41,12 @@ func (j *job) conclude(ctx context.Context, end closing) {
 	}
 }
 
+// queueFault says whether an error is the queue's own, which no job can do anything about: its disk is full or broken, or its tree
+// is not where it was.
+func (d *Daemon) queueFault(err error) bool {
+	return err != nil && (d.spool.Trouble() != nil || errors.Is(err, queue.ErrLayout))
+}
+
 // untilWritable waits for the queue to be able to write again, at least for wait. It says false when the daemon stops.
 func (d *Daemon) untilWritable(wait time.Duration) bool {
 	full := d.spool.Trouble() != nil
@@ -88,7 +94,7 @@ func (j *job) unpublished(err error) map[string]any {
 		return fields(manifest.CodeSourceChanged, err.Error(), "make sure that nothing writes to it, then: hyperctl workflow retry "+j.id)
 	case errors.Is(err, queue.ErrExists):
 		return fields(manifest.CodeOutputExists, err.Error(), "move it away, then: hyperctl workflow retry "+j.id)
-	case j.d.spool.Trouble() != nil, errors.Is(err, queue.ErrLayout), errors.Is(err, queue.ErrState), j.claim.Record().Phase == queue.PhaseOutputDone:
+	case j.d.queueFault(err), errors.Is(err, queue.ErrState), j.claim.Record().Phase == queue.PhaseOutputDone:
 		return nil
 	}
 	return failureFields(convert.Failure("validate", outputFault(err)))
