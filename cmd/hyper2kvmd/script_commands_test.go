@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -52,7 +53,7 @@ func awaitOK(ts *testscript.TestScript, neg bool, args []string) {
 	until(ts, strings.Join(args, " "), func() bool { return (ts.Exec(args[0], args[1:]...) == nil) != neg })
 }
 
-// daemon [ARG...] starts hyper2kvmd on w and out in the background under the name daemon, and waits until it runs.
+// daemon [-uid N] [ARG...] starts hyper2kvmd on w and out in the background, as another user with -uid, and waits until it runs.
 func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("daemon cannot be negated")
@@ -60,13 +61,22 @@ func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	log, err := os.OpenFile(ts.MkAbs("daemon.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	ts.Check(err)
 	defer log.Close()
+	var as *syscall.Credential
+	if len(args) >= 2 && args[0] == "-uid" {
+		uid, err := strconv.ParseUint(args[1], 10, 32)
+		ts.Check(err)
+		as, args = &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid), NoSetGroups: true}, args[2:]
+	}
 	cmd := exec.Command(filepath.Join(binDir, "hyper2kvmd"), append([]string{"--config", ts.MkAbs("daemon.yaml")}, args...)...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = append(os.Environ(), "H2K_TEST_HOLD="+ts.Getenv("H2K_TEST_HOLD"), "HOME="+ts.Getenv("HOME"))
 	cmd.Stdout, cmd.Stderr = log, log
+	if as != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+	}
 	if _, err := os.Stat(ts.MkAbs("daemon.yaml")); err != nil {
 		ts.Check(os.WriteFile(ts.MkAbs("daemon.yaml"), []byte(
-			"workflow_dir: "+ts.MkAbs("w")+"\noutput_dir: "+ts.MkAbs("out")+"\nsettle: 0.1\nstop_timeout: 5\n"), 0o600))
+			"workflow_dir: "+ts.MkAbs("w")+"\noutput_dir: "+ts.MkAbs("out")+"\nsettle: 0.1\nstop_timeout: 5\n"), 0o644))
 	}
 	ts.Check(cmd.Start())
 	pid := cmd.Process.Pid
@@ -241,6 +251,58 @@ func tmpfs(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.MkdirAll(dir, 0o755))
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+args[1]); err != nil {
 		ts.Fatalf("mount a small tmpfs (needs root; run this script as root): %v", err)
+	}
+	ts.Defer(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+}
+
+// odd fifo|empty|long|control DIR makes what is no job by its kind or its name: a named pipe, an empty file, a name of 255 bytes, a
+// name with a newline and an escape sequence in it.
+func makeOdd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: odd fifo|empty|long|control DIR")
+	}
+	dir := ts.MkAbs(args[1])
+	switch args[0] {
+	case "fifo":
+		ts.Check(syscall.Mkfifo(filepath.Join(dir, "pipe.vmdk"), 0o640))
+	case "empty":
+		ts.Check(os.WriteFile(filepath.Join(dir, "empty.vmdk"), nil, 0o640))
+	case "long":
+		ts.Check(os.WriteFile(filepath.Join(dir, strings.Repeat("n", 251)+".raw"), make([]byte, 1<<20), 0o640))
+	case "control":
+		ts.Check(os.WriteFile(filepath.Join(dir, "evil\n\x1b[31mred\x1b[0m.raw"), make([]byte, 1<<20), 0o640))
+		ts.Check(os.WriteFile(filepath.Join(dir, "broken\xff\xfe.raw"), make([]byte, 1<<20), 0o640))
+	default:
+		ts.Fatalf("odd does not know %q", args[0])
+	}
+}
+
+// printed COMMAND... runs a command and checks that what it prints holds nothing that a terminal obeys.
+func printed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: printed COMMAND...")
+	}
+	_ = ts.Exec(args[0], args[1:]...) // some of them say by their code how things are
+	for _, stream := range []string{"stdout", "stderr"} {
+		text := ts.ReadFile(stream)
+		if !utf8.ValidString(text) {
+			ts.Fatalf("%v prints what is not UTF-8: %q", args, text)
+		}
+		if at := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r <= 0x9f) }); at >= 0 {
+			ts.Fatalf("%v prints a raw control character: %q", args, text[max(0, at-40):min(len(text), at+40)])
+		}
+	}
+}
+
+// bind DIR makes a directory a mount of its own, on the same file system: a rename to it is refused all the same.
+func bindMount(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: bind DIR")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	if err := syscall.Mount(dir, dir, "", syscall.MS_BIND, ""); err != nil {
+		ts.Fatalf("bind-mount a directory (needs root; run this script as root): %v", err)
 	}
 	ts.Defer(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 }

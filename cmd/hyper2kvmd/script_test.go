@@ -28,6 +28,10 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		return 1
 	}
+	if err := os.Chmod(dir, 0o755); err != nil { // for a daemon of another user
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	binDir = dir
 	return m.Run()
 }
@@ -48,6 +52,9 @@ func TestScripts(t *testing.T) {
 			"tmpfs":   tmpfs,
 			"killjob": killJob,
 			"awaitok": awaitOK,
+			"odd":     makeOdd,
+			"bind":    bindMount,
+			"printed": printed,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "root" {
@@ -62,6 +69,11 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			e.Values[writersKey{}] = map[string]*os.File{}
 			e.Defer(func() { closeWriters(e.Values[writersKey{}]) })
+			for _, dir := range []string{e.WorkDir, filepath.Dir(e.WorkDir)} { // for a daemon of another user
+				if err := os.Chmod(dir, 0o755); err != nil {
+					return err
+				}
+			}
 			return os.Mkdir(filepath.Join(e.WorkDir, "hold"), 0o755)
 		},
 	})
