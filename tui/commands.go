@@ -108,7 +108,7 @@ func (m *model) rest() tea.Cmd {
 // do asks for the same thing about several jobs, one after the other.
 func (m *model) do(verb string, marked bool, refs ...jobs.Ref) tea.Cmd {
 	src, ctx := m.opt.Source, m.ctx
-	m.say(look.Dim, verb+" …")
+	m.say(look.Dim, verb+" ...")
 	return func() tea.Msg {
 		msg := doneMsg{verb: verb, marked: marked}
 		for _, r := range refs {

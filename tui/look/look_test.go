@@ -39,6 +39,9 @@ func contrast(t *testing.T, a, b string) float64 {
 	return (max(la, lb) + 0.05) / (min(la, lb) + 0.05)
 }
 
+// of256 is what a terminal of 256 colours makes of a colour.
+func of256(hex string) string { return termenv.ConvertToRGB(termenv.ANSI256.Color(hex)).Hex() }
+
 func TestThemesAreReadable(t *testing.T) {
 	for name, p := range look.Palettes {
 		least := 4.5 // WCAG AA
@@ -57,6 +60,10 @@ func TestThemesAreReadable(t *testing.T) {
 			for _, ground := range []string{p.Ground, p.Selected} {
 				if got := contrast(t, c, ground); got < least {
 					t.Errorf("%s: role %d %s on %s has contrast %.2f, want %.1f", name, role, c, ground, got, least)
+				}
+				c, ground := of256(c), of256(ground)
+				if got := contrast(t, c, ground); got < 4.5 {
+					t.Errorf("%s with 256 colours: role %d %s on %s has contrast %.2f", name, role, c, ground, got)
 				}
 			}
 		}
@@ -133,6 +140,20 @@ func TestWrapLosesNothing(t *testing.T) {
 }
 
 func strip(s string) string { return strings.Join(strings.Fields(s), "") }
+
+func TestSixteenColorsAreTheTerminalsOwn(t *testing.T) {
+	span := look.Span{Text: "x", Role: look.Bad}
+	auto, _ := look.NewPainter("auto", termenv.ANSI, true)
+	for _, name := range look.Themes[1 : len(look.Themes)-1] {
+		p, err := look.NewPainter(name, termenv.ANSI, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := p.Line(3, true, span), auto.Line(3, true, span); got != want {
+			t.Errorf("%s paints %q, want %q", name, got, want)
+		}
+	}
+}
 
 func TestNumbers(t *testing.T) {
 	for got, want := range map[string]string{

@@ -39,10 +39,10 @@ type Palette struct {
 // colour-blind uses the colours of Okabe and Ito, which people with any of the common deficiencies tell apart.
 var Palettes = map[string]Palette{
 	"auto":          {Roles: [roles]string{Good: "2", Bad: "1", Warn: "3", Busy: "4", Key: "6"}},
-	"dark":          {"#1b1e24", "#2f3744", [roles]string{"#e4e6ea", "#a9b0bc", "#ffffff", "#7bd88f", "#ff8f8f", "#f0c674", "#7fb8ff", "#80d4d4"}},
+	"dark":          {"#1b1e24", "#303030", [roles]string{"#e4e6ea", "#a9b0bc", "#ffffff", "#7bd88f", "#ff8f8f", "#f0c674", "#7fb8ff", "#80d4d4"}},
 	"light":         {"#ffffff", "#dfe8f5", [roles]string{"#1c1f24", "#4d545f", "#000000", "#0b5f23", "#a30d1d", "#6e4700", "#0b4a9e", "#045c5c"}},
 	"high-contrast": {"#000000", "#00285c", [roles]string{"#ffffff", "#e6e6e6", "#ffffff", "#7dff8e", "#ffb3b3", "#ffe14d", "#9fd3ff", "#8cf7f7"}},
-	"colour-blind":  {"#14171c", "#2b3240", [roles]string{"#eceef1", "#b3bac6", "#ffffff", "#56b4e9", "#f0a04b", "#f0e442", "#cfe3ff", "#e7a6c9"}},
+	"colour-blind":  {"#14171c", "#303030", [roles]string{"#eceef1", "#b3bac6", "#ffffff", "#56b4e9", "#f0a04b", "#f0e442", "#cfe3ff", "#e7a6c9"}},
 }
 
 // Themes are the names of the themes, in the order in which T goes through them.
@@ -61,12 +61,16 @@ func Colors(w io.Writer) termenv.Profile {
 	return termenv.NewOutput(w, termenv.WithTTY(true)).ColorProfile()
 }
 
-// NewPainter makes a painter. mono, and a profile without colours, paint without any escape. An unknown theme is an error.
+// NewPainter makes a painter. mono, and a profile without colours, paint without any escape. On a terminal of sixteen colours every
+// other theme is auto: what is nearest to a theme's colours there need not be readable. An unknown theme is an error.
 func NewPainter(theme string, profile termenv.Profile, utf8 bool) (*Painter, error) {
 	p := &Painter{Theme: theme, UTF8: utf8, plain: theme == "mono" || profile == termenv.Ascii}
 	pal, ok := Palettes[theme]
 	if !ok && theme != "mono" {
 		return nil, fmt.Errorf("unknown theme %q: one of %s", theme, strings.Join(Themes, ", "))
+	}
+	if profile == termenv.ANSI && theme != "mono" {
+		pal = Palettes["auto"]
 	}
 	r := lipgloss.NewRenderer(io.Discard)
 	r.SetColorProfile(profile)
