@@ -49,7 +49,7 @@ var floors = map[string][]string{
 	"tui/look":       {"internal/queue"},
 	"cmd/hyper2kvmd": {"internal/config", "internal/daemon", "internal/manifest", "internal/queue", "internal/version"},
 	"cmd/hyperctl": {
-		"internal/atomicfile", "internal/config", "internal/convert", "internal/disk", "internal/disk/formats", "internal/manifest", "internal/queue",
+		"internal/atomicfile", "internal/config", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/manifest", "internal/queue",
 		"internal/version", "schema", "tui", "tui/jobs", "tui/look",
 	},
 }

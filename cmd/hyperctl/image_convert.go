@@ -39,11 +39,13 @@ func newImageConvert(con *console) *cobra.Command {
 		Short: "Convert one image, its whole chain included, without a queue and without touching the guest",
 		Long: `Convert one image, its whole chain included, without a queue and without touching the guest.
 
-The source is never written and DST is never overwritten: it appears under its name when it is complete. Without
+A source that is compressed as a whole (gzip, xz, zstd, bzip2) is unpacked first, into DST's directory and without a name; what it
+unpacks to is gone when the command ends. The source is never written and DST is never overwritten: it appears under its name when it is complete. Without
 --output-format the extension of DST decides, and qcow2 where it says nothing. The guest is not repaired: for a VM that has to
 boot on KVM use hyperctl manifest submit.`,
 		Example: `  hyperctl image convert web01.vmdk web01.qcow2 --verify
-  hyperctl image convert web01.vhdx web01.qcow2 --compress --compression zstd --level 3`,
+  hyperctl image convert web01.vhdx web01.qcow2 --compress --compression zstd --level 3
+  hyperctl image convert web01.img.xz web01.qcow2`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.source, o.target = args[0], args[1]
@@ -134,7 +136,7 @@ func runImageConvert(ctx context.Context, con *console, o convertOptions) error 
 		return outputFailure(o.target, err)
 	}
 	start := con.now()
-	img, err := openImage(ctx, o.source, o.sourceFormat)
+	img, err := o.open(ctx, con)
 	if err != nil {
 		return err
 	}

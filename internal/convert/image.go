@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/formats"
+	"hyper2kvm/internal/disk/packed"
 	"hyper2kvm/internal/machine"
 	"hyper2kvm/internal/manifest"
 )
@@ -39,19 +41,22 @@ func openImage(ctx context.Context, f disk.File, name, stated string, at place) 
 	return img, facts, nil
 }
 
+// rawIfStated are formats that are taken as they are, bytes of a raw disk, where a person says so.
+var rawIfStated = []string{"luks", packed.Gzip, packed.XZ, packed.Zstd, packed.Bzip2}
+
 // chooseFormat finds the format of a file by its content. A file of no known format is a raw disk only if its ending or the
 // manifest says so: otherwise the head of a damaged image would become the first sectors of a disk.
 func chooseFormat(f disk.File, name, stated string) (string, error) {
 	found, err := formats.Probe(f)
 	stated = plainFormat(stated)
 	switch {
-	case stated == manifest.FormatRaw && err != nil && (errors.Is(err, disk.ErrFormat) || found == "luks"):
+	case stated == manifest.FormatRaw && err != nil && (errors.Is(err, disk.ErrFormat) || slices.Contains(rawIfStated, found)):
 		return manifest.FormatRaw, nil // only a person can tell, and has
 	case err != nil && !errors.Is(err, disk.ErrFormat):
 		return "", err
 	case stated == "" && err != nil:
 		return "", err
-	case stated == "" && found == manifest.FormatRaw && !mayBeRaw(name):
+	case stated == "" && found == manifest.FormatRaw && !mayBeRaw(contentName(f, name)):
 		return "", coded(manifest.CodeSourceUnknown, "copy the file again; if it is a raw disk, rename it to end in .img or state format: raw",
 			fmt.Errorf("%s is of no known format, and its name does not say that it is a raw disk", machine.Quote(name)))
 	case stated == "" || stated == found:

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"hyper2kvm/internal/disk"
-	"hyper2kvm/internal/disk/packed"
 )
 
 // kind is what a source file is, told by its content.
@@ -86,6 +85,6 @@ var imageEndings = append([]string{".vmdk", ".vhd", ".vhdx", ".avhd", ".avhdx", 
 
 // mayBeRaw reports whether a file without a known format is taken as a raw disk though nobody said so.
 func mayBeRaw(name string) bool {
-	name = strings.ToLower(path.Base(packed.PlainName(name)))
+	name = strings.ToLower(path.Base(name))
 	return strings.HasSuffix(name, "-flat.vmdk") || slices.Contains(rawEndings, path.Ext(name))
 }

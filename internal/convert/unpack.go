@@ -98,6 +98,15 @@ func asStored(f disk.File) disk.File {
 	return f
 }
 
+// contentName is the name of what is in f: that of the file without the ending that it does not need any more. A file that ends in .gz and
+// is not compressed keeps it, and is nothing that is known.
+func contentName(f disk.File, name string) string {
+	if _, ok := f.(*unpackedFile); ok {
+		return packed.PlainName(name)
+	}
+	return name
+}
+
 // storedAs says how a file lies there: its size, how it is compressed, "" if it is not, and whether it stays so.
 func storedAs(f disk.File) (size int64, method string, sealed bool) {
 	if u, ok := f.(*unpackedFile); ok {
@@ -122,7 +131,7 @@ func (g *gatherer) plain(f disk.File, name string) (disk.File, error) {
 	}
 	u := &unpackedFile{File: content, stored: f, method: method}
 	if content.Size() == 0 {
-		u.Close()
+		_ = u.Close() // only read
 		return nil, coded(manifest.CodeSourceEmpty, "", fmt.Errorf("source %s is compressed with %s, and there is nothing in it", machine.Quote(name), method))
 	}
 	return u, nil

@@ -170,7 +170,7 @@ func TestNames(t *testing.T) {
 	}
 	for file, want := range map[string]string{
 		"my-vm.vmdk": "my-vm", "/srv/x/web01.example.com.VMDK": "web01.example.com", "web01.example.com": "web01.example.com", "a.tar": "a.tar", ".vmdk": "_vmdk",
-		"": "_", "a\nb.ova": "a_b", "-x.raw": "_x", " x .img": "x", `C:\vms\db.vhdx`: "db", "x.job": "x", strings.Repeat("é", 150) + ".ova": strings.Repeat("é", 100),
+		"": "_", "a\nb.ova": "a_b", "-x.raw": "_x", " x .img": "x", `C:\vms\db.vhdx`: "db", "x.job": "x", "d.img.gz": "d", "D.RAW.XZ": "D", "a.b.zst": "a.b", ".gz": "_gz", strings.Repeat("é", 150) + ".ova": strings.Repeat("é", 100),
 	} {
 		if got := manifest.NameFor(file); got != want {
 			t.Errorf("%q: got %q, want %q", file, got, want)

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/disk/formats"
+	"hyper2kvm/internal/disk/packed"
+	"hyper2kvm/internal/manifest"
+)
+
+// open opens the source of a conversion, and its content if it is compressed as a whole. The content of what is stated to be raw is not
+// looked into.
+func (o convertOptions) open(ctx context.Context, con *console) (disk.Image, error) {
+	real, err := filepath.EvalSymlinks(o.source)
+	if err != nil {
+		return nil, imageFailure(o.source, err)
+	}
+	f, err := disk.OpenFile(real)
+	if err != nil {
+		return nil, imageFailure(o.source, err)
+	}
+	if _, ok := packed.Detect(f); !ok || o.sourceFormat == manifest.FormatRaw && packed.PlainName(real) == real {
+		f.Close()
+		return openImage(ctx, o.source, o.sourceFormat)
+	}
+	defer f.Close()
+	plain, err := o.unpack(ctx, con, f)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Dir(real)
+	img, err := formats.Open(ctx, plain, formats.OpenOptions{Format: o.sourceFormat, Open: disk.DirOpener(dir), Siblings: disk.DirSiblings(dir)})
+	if err != nil {
+		return nil, imageFailure(o.source, err)
+	}
+	return img, nil
+}
+
+// unpack inflates the source beside the target, within half of what is free there: the other half is the target's.
+func (o convertOptions) unpack(ctx context.Context, con *console, f disk.File) (disk.File, error) {
+	dir := filepath.Dir(o.target)
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return nil, outputFailure(o.target, err)
+	}
+	p := con.newMeter("unpack")
+	defer p.done()
+	plain, _, err := packed.Unpack(ctx, f, packed.Options{
+		Dir: dir, Room: packed.AtMost(int64(st.Bavail) * st.Bsize / 2), Progress: func(done int64) { p.update(done, f.Size()) },
+	})
+	switch {
+	case errors.Is(err, packed.ErrSpace):
+		return nil, &failure{exit: exitError, code: manifest.CodeSpaceOutput, what: "cannot unpack " + o.source, err: err,
+			why: err.Error() + " (half of what is free beside the target)", try: "write the target to a larger file system"}
+	case errors.Is(err, packed.ErrScratch):
+		return nil, outputFailure(o.target, err)
+	case err != nil:
+		return nil, imageFailure(o.source, err)
+	}
+	return plain, nil
+}
