@@ -184,3 +184,15 @@ type tracedHoles struct {
 }
 
 func (f *tracedHoles) NextData(off int64) (start, end int64, err error) { return f.holes.NextData(off) }
+
+// Nowhere is a target that keeps nothing.
+type Nowhere struct{}
+
+// WriteAt takes p.
+func (Nowhere) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
+
+// Truncate does nothing.
+func (Nowhere) Truncate(int64) error { return nil }
+
+// Sync does nothing.
+func (Nowhere) Sync() error { return nil }

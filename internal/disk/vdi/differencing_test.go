@@ -66,7 +66,7 @@ func TestParents(t *testing.T) {
 			c.files["child.vdi"] = shape{kind: 4, size: 2 << 20, ids: [4]byte{9, 19, c.link[0], c.link[1]}}.build(t)
 			img, err := openIn(t, c.files, "child.vdi")
 			if c.kind != nil {
-				checkError(t, err, c.kind, c.words, "child.vdi")
+				disktest.CheckError(t, err, c.kind, c.words, "child.vdi")
 				return
 			}
 			if err != nil {
@@ -83,5 +83,5 @@ func TestParents(t *testing.T) {
 		})
 	}
 	_, err := Open(t.Context(), disktest.NewMemFile("child.vdi", shape{kind: 4, size: 2 << 20, ids: [4]byte{9, 19, 1, 11}}.build(t)), disk.Env{})
-	checkError(t, err, disk.ErrOutside, "01010101")
+	disktest.CheckError(t, err, disk.ErrOutside, "01010101")
 }

@@ -52,7 +52,7 @@ func TestHostileFixtures(t *testing.T) {
 			if err == nil {
 				img.Close()
 			}
-			checkError(t, err, want.kind, want.words, name+".vdi")
+			disktest.CheckError(t, err, want.kind, want.words, name+".vdi")
 		})
 	}
 }

@@ -1,9 +1,6 @@
 package vdi
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"strings"
 	"testing"
 
@@ -43,61 +40,7 @@ func FuzzOpen(f *testing.F) {
 			return disktest.NewMemFile("sibling", b), nil
 		})
 		defer trace.CheckClosed(t)
-		img, err := Open(t.Context(), disktest.NewMemFile("self", b), envOf(open, func() []string { return []string{"self", "sibling"} }))
-		if err != nil {
-			if !isKind(err) {
-				t.Fatalf("error %v is of no kind", err)
-			}
-			return
-		}
-		defer img.Close()
-		if img.Size() < 0 || img.Size() > disk.MaxSize {
-			t.Fatalf("size %d", img.Size())
-		}
-		img.Describe()
-		if _, err := img.Check(t.Context()); err != nil && !isKind(err) {
-			t.Fatalf("check: error %v is of no kind", err)
-		}
-		checkSome(t, img)
+		img, err := Open(t.Context(), disktest.NewMemFile("self", b), disktest.EnvOf(Open, formatName, open, func() []string { return []string{"self", "sibling"} }))
+		disktest.CheckOpened(t, img, err)
 	})
-}
-
-// checkSome holds the first extents against the content.
-func checkSome(t *testing.T, img disk.Image) {
-	t.Helper()
-	off := int64(0)
-	for range 50 {
-		e, err := img.Extent(t.Context(), off)
-		if errors.Is(err, io.EOF) {
-			if off != img.Size() {
-				t.Fatalf("the map ends at %d of %d", off, img.Size())
-			}
-			return
-		}
-		if err != nil {
-			if !isKind(err) {
-				t.Fatalf("map: error %v is of no kind", err)
-			}
-			return
-		}
-		if e.Off != off || e.Len <= 0 || e.End() > img.Size() {
-			t.Fatalf("extent %+v at %d of %d", e, off, img.Size())
-		}
-		whole := bytes.Repeat([]byte{0xa5}, int(min(e.Len, 200000)))
-		n, err := img.ReadAt(whole, e.Off)
-		switch {
-		case err != nil && (!isKind(err) || n != 0):
-			t.Fatalf("read: %d bytes and error %v", n, err)
-		case err != nil:
-		case e.Kind != disk.Data && len(bytes.TrimLeft(whole, "\x00")) > 0:
-			t.Fatalf("%+v is not zero", e)
-		default:
-			skip := len(whole) / 3
-			part := make([]byte, len(whole)-2*skip)
-			if _, err := img.ReadAt(part, e.Off+int64(skip)); err != nil || !bytes.Equal(part, whole[skip:skip+len(part)]) {
-				t.Fatalf("a part of %+v reads differently: %v", e, err)
-			}
-		}
-		off = e.End()
-	}
 }

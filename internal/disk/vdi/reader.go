@@ -81,14 +81,14 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	}
 	limit := h.size
 	e := disk.Extent{Off: off}
-	switch {
-	case kind == stored:
+	switch kind {
+	case stored:
 		if h.imageType == typeStatic {
 			in := off & (h.blockSize - 1)
 			e.Len = min(h.blockSize-in, h.size-off)
 			return disk.StoredExtent(img.file, formatName, e, host+in)
 		}
-	case kind == zero:
+	case zero:
 		e.Kind = disk.Zero
 	default:
 		if e, err = img.parent.Extent(ctx, off, h.size); err != nil {

@@ -164,7 +164,7 @@ func TestDamaged(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := openIn(t, folder{"x.vdi": c.change(bytes.Clone(good))}, "x.vdi")
-			checkError(t, err, c.kind, c.words, "x.vdi")
+			disktest.CheckError(t, err, c.kind, c.words, "x.vdi")
 		})
 	}
 }
@@ -179,7 +179,7 @@ func TestCheckCounts(t *testing.T) {
 		if err != nil || len(found.Problems) == 0 {
 			t.Fatalf("%d: %+v, %v", n, found, err)
 		}
-		checkError(t, found.Problems[0], disk.ErrCorrupt, "x.vdi")
+		disktest.CheckError(t, found.Problems[0], disk.ErrCorrupt, "x.vdi")
 	}
 }
 
@@ -191,7 +191,7 @@ func TestChangedUnderReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = img.ReadAt(make([]byte, 4096), 0)
-	checkError(t, err, disk.ErrTruncated, "x.vdi")
+	disktest.CheckError(t, err, disk.ErrTruncated, "x.vdi")
 }
 
 func TestReadsAllocateNothing(t *testing.T) {

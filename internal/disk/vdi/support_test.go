@@ -1,11 +1,7 @@
 package vdi
 
 import (
-	"context"
 	"encoding/binary"
-	"errors"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,61 +10,12 @@ import (
 )
 
 // folder is a directory in memory that holds what an image may name.
-type folder map[string][]byte
-
-func (d folder) open(name string) (disk.File, error) {
-	b, ok := d[name]
-	switch {
-	case strings.ContainsAny(name, `/\`):
-		return nil, &disk.Error{Op: "open", File: name, Off: -1, Kind: disk.ErrOutside}
-	case !ok:
-		return nil, &disk.Error{Op: "open", File: name, Off: -1, Kind: disk.ErrMissing}
-	}
-	return disktest.NewMemFile(name, b), nil
-}
-
-func (d folder) names() []string { return slices.Sorted(maps.Keys(d)) }
-
-// envOf opens siblings, and parents as VDIs. A chain of more than twenty is a loop.
-func envOf(open disk.Opener, names func() []string) disk.Env {
-	depth := 0
-	env := disk.Env{Open: open, Siblings: disk.Siblings{Names: names, Look: open}}
-	env.OpenImage = func(ctx context.Context, name, format string) (disk.Image, error) {
-		if depth++; depth > 20 {
-			return nil, &disk.Error{Op: "open", File: name, Off: -1, Kind: disk.ErrLimit, Detail: "a loop"}
-		}
-		if format != formatName {
-			return nil, &disk.Error{Op: "open", File: name, Off: -1, Kind: disk.ErrFormat, Detail: "asked for as " + format}
-		}
-		f, err := open(name)
-		if err != nil {
-			return nil, err
-		}
-		return Open(ctx, f, env)
-	}
-	return env
-}
+type folder = disktest.Folder
 
 // openIn opens a file of the folder with everything in it in reach. It fails the test if a file stays open.
 func openIn(tb testing.TB, d folder, name string) (*Image, error) {
 	tb.Helper()
-	open, trace := disktest.TracingOpener(d.open)
-	f, err := open(name)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	img, err := Open(tb.Context(), f, envOf(open, d.names))
-	if err != nil {
-		trace.CheckClosed(tb)
-		return nil, err
-	}
-	tb.Cleanup(func() {
-		if err := img.Close(); err != nil {
-			tb.Error(err)
-		}
-		trace.CheckClosed(tb)
-	})
-	return img, nil
+	return disktest.OpenIn(tb, Open, formatName, name, d.Open, d.Names)
 }
 
 func mustOpenIn(tb testing.TB, d folder, name string) *Image {
@@ -78,25 +25,6 @@ func mustOpenIn(tb testing.TB, d folder, name string) *Image {
 		tb.Fatal(err)
 	}
 	return img
-}
-
-// checkError fails unless err is of this kind and says these words.
-func checkError(tb testing.TB, err, kind error, words ...string) {
-	tb.Helper()
-	if !errors.Is(err, kind) {
-		tb.Fatalf("error %v, want %v", err, kind)
-	}
-	for _, word := range words {
-		if !strings.Contains(err.Error(), word) {
-			tb.Errorf("error %q does not say %q", err, word)
-		}
-	}
-}
-
-// isKind says whether an error is of one of the kinds that a reader may give for a bad image.
-func isKind(err error) bool {
-	return slices.ContainsFunc([]error{disk.ErrFormat, disk.ErrCorrupt, disk.ErrTruncated, disk.ErrUnsupported, disk.ErrMissing,
-		disk.ErrOutside, disk.ErrLimit}, func(k error) bool { return errors.Is(err, k) })
 }
 
 // shape is a VDI to be made byte by byte, as VDICore.h says and not as this package's writer does it.

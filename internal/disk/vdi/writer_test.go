@@ -216,15 +216,8 @@ func TestNoHeaderBeforeFinish(t *testing.T) {
 	}
 }
 
-// nowhere is a target that keeps nothing.
-type nowhere struct{}
-
-func (nowhere) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
-func (nowhere) Truncate(int64) error                   { return nil }
-func (nowhere) Sync() error                            { return nil }
-
 func TestAppendAllocatesNothing(t *testing.T) {
-	w, err := NewWriter(nowhere{}, 100<<30, Options{})
+	w, err := NewWriter(disktest.Nowhere{}, 100<<30, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func TestParentFound(t *testing.T) {
 			c.files["child.vhd"] = s.build(t)
 			img, err := openIn(t, c.files, "child.vhd")
 			if c.kind != nil {
-				checkError(t, err, c.kind, c.words, "child.vhd")
+				disktest.CheckError(t, err, c.kind, c.words, "child.vhd")
 				return
 			}
 			if err != nil {
@@ -118,7 +118,7 @@ func TestParentFound(t *testing.T) {
 	}
 	s := shape{kind: 4, size: 3 << 20, above: 1, name: "base.vhd"}
 	_, err := Open(t.Context(), disktest.NewMemFile("child.vhd", s.build(t)), disk.Env{})
-	checkError(t, err, disk.ErrOutside, "base.vhd")
+	disktest.CheckError(t, err, disk.ErrOutside, "base.vhd")
 }
 
 // TestBadLocators holds that a locator that cannot be read is passed over.

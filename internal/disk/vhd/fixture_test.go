@@ -13,7 +13,7 @@ import (
 func openFixture(t *testing.T, f disktest.Fixture) (*Image, error) {
 	t.Helper()
 	open, trace := disktest.TracingOpener(f.Opener(t))
-	img, err := Open(t.Context(), f.Open(t), envOf(open, nil))
+	img, err := Open(t.Context(), f.Open(t), disktest.EnvOf(Open, formatName, open, nil))
 	if err != nil {
 		trace.CheckClosed(t)
 		return nil, err
@@ -31,7 +31,7 @@ func TestFixtures(t *testing.T) {
 		t.Run(f.Name, func(t *testing.T) {
 			img, err := openFixture(t, f)
 			if f.Expect == "policy" {
-				checkError(t, err, disk.ErrCorrupt, "checksum", filepath.Base(f.Name))
+				disktest.CheckError(t, err, disk.ErrCorrupt, "checksum", filepath.Base(f.Name))
 				return
 			}
 			if err != nil {
@@ -71,7 +71,7 @@ func TestHostileFixtures(t *testing.T) {
 				_, err = img.ReadAt(make([]byte, 4096), 0)
 			}
 			if want.kind != nil {
-				checkError(t, err, want.kind, want.words, name+".vhd")
+				disktest.CheckError(t, err, want.kind, want.words, name+".vhd")
 				return
 			}
 			if err != nil {

@@ -215,7 +215,7 @@ func TestDamaged(t *testing.T) {
 					t.Errorf("check found %+v, %v", found, cerr)
 				}
 			}
-			checkError(t, err, c.kind, c.words, "x.vhd")
+			disktest.CheckError(t, err, c.kind, c.words, "x.vhd")
 		})
 	}
 }
@@ -230,7 +230,7 @@ func TestFixedWithHeadCopy(t *testing.T) {
 	}
 	d["x.vhd"] = append(shape{kind: 2, size: 4096}.footer(), make([]byte, 8192)...)
 	_, err := openIn(t, d, "x.vhd")
-	checkError(t, err, disk.ErrCorrupt, "the disk is fixed")
+	disktest.CheckError(t, err, disk.ErrCorrupt, "the disk is fixed")
 }
 
 // TestGrownByFooters holds that of several footers the last one counts.
@@ -254,7 +254,7 @@ func TestCheckFindsOverlaps(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, found, err)
 			continue
 		}
-		checkError(t, found.Problems[0], disk.ErrCorrupt, "x.vhd")
+		disktest.CheckError(t, found.Problems[0], disk.ErrCorrupt, "x.vhd")
 	}
 }
 

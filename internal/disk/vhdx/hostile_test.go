@@ -105,7 +105,7 @@ func TestRefused(t *testing.T) {
 					t.Errorf("map: %v, want %v", merr, c.kind)
 				}
 			}
-			checkError(t, err, c.kind, append(c.words, "vhdx", "disk.vhdx")...)
+			disktest.CheckError(t, err, c.kind, append(c.words, "vhdx", "disk.vhdx")...)
 		})
 	}
 }
@@ -132,7 +132,7 @@ func TestAccepted(t *testing.T) {
 			s := plainDisk()
 			f := s.make(t)
 			c.change(f)
-			if !bytes.Equal(readAll(t, mustOpen(t, f, nil)), readAll(t, s.want())) {
+			if !bytes.Equal(disktest.ReadAll(t, mustOpen(t, f, nil)), disktest.ReadAll(t, s.want())) {
 				t.Error("content differs")
 			}
 		})
@@ -174,7 +174,7 @@ func TestDifferencingRefused(t *testing.T) {
 			if err == nil {
 				_, err = img.ReadAt(make([]byte, 512), 0)
 			}
-			checkError(t, err, c.kind, append(c.words, "vhdx", "disk.vhdx")...)
+			disktest.CheckError(t, err, c.kind, append(c.words, "vhdx", "disk.vhdx")...)
 		})
 	}
 }
@@ -185,8 +185,8 @@ func TestHostileNames(t *testing.T) {
 	for _, path := range []string{`C:\etc\passwd`, "/etc/passwd", `..\..\etc\passwd`, "\x1b[2Jpasswd", `nbd:host/passwd`} {
 		s.parent = [][2]string{{"parent_linkage", "{" + textParent + "}"}, {"relative_path", path}}
 		open, trace := disktest.TracingOpener(folder{}.open)
-		_, err := Open(t.Context(), s.make(t), envOf(open))
-		checkError(t, err, disk.ErrMissing, "passwd")
+		_, err := Open(t.Context(), s.make(t), disktest.EnvOf(Open, formatName, open, nil))
+		disktest.CheckError(t, err, disk.ErrMissing, "passwd")
 		if strings.ContainsRune(err.Error(), 0x1b) {
 			t.Errorf("%q has an escape", err)
 		}
@@ -204,7 +204,7 @@ func TestHostileNames(t *testing.T) {
 func TestSetsAreRefusedByName(t *testing.T) {
 	for _, name := range []string{"disk.vhds", "DISK.VHDS", "disk.vhdset"} {
 		_, err := Open(t.Context(), disktest.NewMemFile(name, []byte("vhdxfile")), disk.Env{})
-		checkError(t, err, disk.ErrUnsupported, "VHD set", name)
+		disktest.CheckError(t, err, disk.ErrUnsupported, "VHD set", name)
 	}
 }
 
@@ -221,7 +221,7 @@ func TestCheckFindsOverlaps(t *testing.T) {
 		t.Fatalf("check: %+v, %v", found, err)
 	}
 	for i, want := range []string{"at 0x200010", "at 0x200018", "at 0x200020", "at 0x204000"} {
-		checkError(t, found.Problems[i], disk.ErrCorrupt, want)
+		disktest.CheckError(t, found.Problems[i], disk.ErrCorrupt, want)
 	}
 }
 

@@ -172,7 +172,7 @@ func TestReplay(t *testing.T) {
 			c.log(f, bat)
 			before := f.Bytes()
 			img := mustOpen(t, f, nil)
-			if !bytes.Equal(readAll(t, img), readAll(t, want)) {
+			if !bytes.Equal(disktest.ReadAll(t, img), disktest.ReadAll(t, want)) {
 				t.Error("content differs")
 			}
 			if !bytes.Equal(f.Bytes(), before) {
@@ -191,7 +191,7 @@ func TestEmptyLogIsNotReplayed(t *testing.T) {
 	f := s.make(t)
 	f.putLog(0, specEntry{sequence: 1, guid: "00000000-0000-0000-0000-000000000000", writes: []specWrite{{off: specBATAt, n: 4096}}}.bytes())
 	f.both(false, 64, []byte{9, 0}) // the version of a log that is not there
-	if !bytes.Equal(readAll(t, mustOpen(t, f, nil)), readAll(t, s.want())) {
+	if !bytes.Equal(disktest.ReadAll(t, mustOpen(t, f, nil)), disktest.ReadAll(t, s.want())) {
 		t.Error("content differs")
 	}
 }
@@ -203,7 +203,7 @@ func TestReplayLetsTheFileGrow(t *testing.T) {
 	binary.LittleEndian.PutUint64(bat, uint64(at/testMiB)<<20|6)
 	f.putLog(0, specEntry{sequence: 1, flushed: uint64(at), last: uint64(at) + testMiB, writes: []specWrite{{off: specBATAt, sector: bat}}}.bytes())
 	img := mustOpen(t, f, nil)
-	if !bytes.Equal(readAll(t, img), readAll(t, want)) {
+	if !bytes.Equal(disktest.ReadAll(t, img), disktest.ReadAll(t, want)) {
 		t.Error("content differs")
 	}
 	if e, err := img.Extent(t.Context(), 0); err != nil || e.Kind != disk.Data {
@@ -212,7 +212,7 @@ func TestReplayLetsTheFileGrow(t *testing.T) {
 	f, _, _ = dirtyDisk(t)
 	f.putLog(0, specEntry{sequence: 1, flushed: uint64(at), last: uint64(at), writes: []specWrite{{off: specBATAt, sector: bat}}}.bytes())
 	_, err := mustOpen(t, f, nil).ReadAt(make([]byte, 1), 0)
-	checkError(t, err, disk.ErrTruncated, "block 0")
+	disktest.CheckError(t, err, disk.ErrTruncated, "block 0")
 }
 
 func TestLogRefused(t *testing.T) {
@@ -280,7 +280,7 @@ func TestLogRefused(t *testing.T) {
 				}
 				return
 			}
-			checkError(t, err, c.kind, c.words...)
+			disktest.CheckError(t, err, c.kind, c.words...)
 		})
 	}
 }

@@ -156,7 +156,7 @@ func TestParentNames(t *testing.T) {
 	base, other := baseDisk(), baseDisk()
 	other.written = textOther
 	d := folder{"base.vhdx": base.make(t), "other.vhdx": other.make(t), "raw.img": nil}
-	want := readAll(t, diffWant())
+	want := disktest.ReadAll(t, diffWant())
 	for _, c := range []struct {
 		name    string
 		entries [][2]string
@@ -185,13 +185,13 @@ func TestParentNames(t *testing.T) {
 			s.parent = c.entries
 			img, err := openIn(t, s.make(t), d)
 			if c.kind != nil {
-				checkError(t, err, c.kind, c.words...)
+				disktest.CheckError(t, err, c.kind, c.words...)
 				return
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.Equal(readAll(t, img), want) {
+			if !bytes.Equal(disktest.ReadAll(t, img), want) {
 				t.Error("content differs")
 			}
 		})
@@ -202,23 +202,23 @@ func TestParentRefused(t *testing.T) {
 	d := folder{"base.vhdx": baseDisk().make(t)}
 	s := diffDisk()
 	_, err := Open(t.Context(), s.make(t), disk.Env{})
-	checkError(t, err, disk.ErrOutside, "base.vhdx")
+	disktest.CheckError(t, err, disk.ErrOutside, "base.vhdx")
 
 	s.locator = textOther
 	_, err = openIn(t, s.make(t), d)
-	checkError(t, err, disk.ErrUnsupported, textOther)
+	disktest.CheckError(t, err, disk.ErrUnsupported, textOther)
 
 	s = diffDisk()
 	s.sector, s.blocks = 4096, nil
 	_, err = openIn(t, s.make(t), d)
-	checkError(t, err, disk.ErrCorrupt, "512", "4096")
+	disktest.CheckError(t, err, disk.ErrCorrupt, "512", "4096")
 
 	s = diffDisk()
 	f := s.make(t)
 	items := s.items()
 	f.metadataItems(items[:len(items)-1])
 	_, err = openIn(t, f, d)
-	checkError(t, err, disk.ErrCorrupt, "no parent locator")
+	disktest.CheckError(t, err, disk.ErrCorrupt, "no parent locator")
 }
 
 // TestHiddenZeroes holds that blocks which are undefined, zero or unmapped do not show the parent.
@@ -227,7 +227,7 @@ func TestHiddenZeroes(t *testing.T) {
 		s := diffDisk()
 		s.blocks = map[int64]specBlock{0: {state: state}}
 		img := mustOpen(t, s.make(t), folder{"base.vhdx": baseDisk().make(t)})
-		if b := readAll(t, img)[:2*testMiB]; !bytes.Equal(b, make([]byte, len(b))) {
+		if b := disktest.ReadAll(t, img)[:2*testMiB]; !bytes.Equal(b, make([]byte, len(b))) {
 			t.Errorf("state %d shows the parent", state)
 		}
 	}

@@ -61,7 +61,7 @@ func conformance(t *testing.T, f disk.File, d folder, want *disktest.MemImage) {
 	t.Helper()
 	disktest.TestImage(t, func(tb testing.TB) disk.Image {
 		tb.Helper()
-		img, err := Open(tb.Context(), shared{f}, envOf(d.open))
+		img, err := Open(tb.Context(), shared{f}, disktest.EnvOf(Open, formatName, d.open, nil))
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestFixed(t *testing.T) {
 	if info := img.Describe()[0]; info.Variant != "fixed" {
 		t.Errorf("described as %+v", info)
 	}
-	if !bytes.Equal(readAll(t, img), readAll(t, s.want())) {
+	if !bytes.Equal(disktest.ReadAll(t, img), disktest.ReadAll(t, s.want())) {
 		t.Error("content differs")
 	}
 }
@@ -164,7 +164,7 @@ func TestBATOfExactlyTheRightSize(t *testing.T) {
 	}
 	f.put(f.item(textSize), []byte{0, 0, 0, 0, 0, 0x20, 0, 0}) // 32 TiB
 	if _, err := openIn(t, f, nil); err != nil {
-		checkError(t, err, disk.ErrCorrupt, "at 0x200000", "1048576", "needs")
+		disktest.CheckError(t, err, disk.ErrCorrupt, "at 0x200000", "1048576", "needs")
 	} else {
 		t.Error("a BAT that is too small was accepted")
 	}
@@ -185,7 +185,7 @@ func TestLargestDisk(t *testing.T) {
 
 func TestNoDisk(t *testing.T) {
 	img := mustOpen(t, (&specImage{blockSize: testMiB}).make(t), nil)
-	if img.Size() != 0 || len(readAll(t, img)) != 0 {
+	if img.Size() != 0 || len(disktest.ReadAll(t, img)) != 0 {
 		t.Errorf("size is %d", img.Size())
 	}
 	if found, err := img.Check(t.Context()); err != nil || found.Units != 0 {
@@ -210,7 +210,7 @@ func TestSecondCopies(t *testing.T) {
 			f := s.make(t)
 			f.put(c.at, []byte{0xff})
 			img := mustOpen(t, f, nil)
-			if !bytes.Equal(readAll(t, img), readAll(t, s.want())) {
+			if !bytes.Equal(disktest.ReadAll(t, img), disktest.ReadAll(t, s.want())) {
 				t.Error("content differs")
 			}
 			if got := strings.Join(img.Describe()[0].Notes, "; "); got != c.note {
@@ -220,7 +220,7 @@ func TestSecondCopies(t *testing.T) {
 			if err != nil || len(found.Problems) != 1 {
 				t.Fatalf("check: %+v, %v", found, err)
 			}
-			checkError(t, found.Problems[0], disk.ErrCorrupt, fmt.Sprintf("at %#x", c.at&^0xffff))
+			disktest.CheckError(t, found.Problems[0], disk.ErrCorrupt, fmt.Sprintf("at %#x", c.at&^0xffff))
 		})
 	}
 }
@@ -248,24 +248,24 @@ func TestShortLastBlock(t *testing.T) {
 	s := &specImage{size: 3*testMiB + 512, blockSize: testMiB, blocks: map[int64]specBlock{3: {state: 6, content: disktest.Random(1, 512)}}}
 	f := s.make(t)
 	end := f.blocks[3] + 512
-	if !bytes.Equal(readAll(t, mustOpen(t, disktest.TruncatedFile(f, end), nil)), readAll(t, s.want())) {
+	if !bytes.Equal(disktest.ReadAll(t, mustOpen(t, disktest.TruncatedFile(f, end), nil)), disktest.ReadAll(t, s.want())) {
 		t.Error("content differs")
 	}
 	img := mustOpen(t, disktest.TruncatedFile(f, end-1), nil)
 	_, err := img.ReadAt(make([]byte, 1), 3*testMiB)
-	checkError(t, err, disk.ErrTruncated, "block 3", "512 bytes", "0x200018")
+	disktest.CheckError(t, err, disk.ErrTruncated, "block 3", "512 bytes", "0x200018")
 }
 
 // TestCutEverywhere cuts a file at many places: an error, or the right content.
 func TestCutEverywhere(t *testing.T) {
 	s := plainDisk()
 	f := s.make(t)
-	want := readAll(t, s.want())
+	want := disktest.ReadAll(t, s.want())
 	for cut := int64(0); cut < f.Size(); cut += 100_003 {
 		for _, file := range []disk.File{disktest.TruncatedFile(f, cut), disktest.LyingFile(f, cut)} {
 			img, err := openIn(t, file, nil)
 			if err != nil {
-				if !isKind(err) {
+				if !disktest.IsKind(err) {
 					t.Errorf("cut at %d: %v is of no kind", cut, err)
 				}
 				continue
@@ -273,7 +273,7 @@ func TestCutEverywhere(t *testing.T) {
 			got := make([]byte, len(want))
 			if _, err := img.ReadAt(got, 0); err == nil && !bytes.Equal(got, want) {
 				t.Errorf("cut at %d: content differs without an error", cut)
-			} else if err != nil && !isKind(err) {
+			} else if err != nil && !disktest.IsKind(err) {
 				t.Errorf("cut at %d: %v is of no kind", cut, err)
 			}
 		}
@@ -284,7 +284,7 @@ func TestReadErrorsArePassedOn(t *testing.T) {
 	s := diffDisk()
 	f, d := s.make(t), folder{"base.vhdx": baseDisk().make(t)}
 	count := &disktest.FailingFile{File: f}
-	readAll(t, mustOpen(t, count, d))
+	disktest.ReadAll(t, mustOpen(t, count, d))
 	for n := 1; n <= count.Reads(); n += 1 + n/15 {
 		img, err := openIn(t, &disktest.FailingFile{File: f, FailAt: n}, d)
 		if err == nil {
@@ -293,7 +293,7 @@ func TestReadErrorsArePassedOn(t *testing.T) {
 				t.Errorf("read %d fails: %d bytes came with %v", n, got, err)
 			}
 		}
-		checkError(t, err, disktest.ErrInjected)
+		disktest.CheckError(t, err, disktest.ErrInjected)
 	}
 }
 
@@ -317,7 +317,7 @@ func TestReadsTakeNoMemory(t *testing.T) {
 // TestAnyRange reads any range of an image with parents, against a model.
 func TestAnyRange(t *testing.T) {
 	img := mustOpen(t, diffDisk().make(t), folder{"base.vhdx": baseDisk().make(t)})
-	want := readAll(t, diffWant())
+	want := disktest.ReadAll(t, diffWant())
 	rapid.Check(t, func(t *rapid.T) {
 		off := rapid.Int64Range(0, img.Size()-1).Draw(t, "off")
 		b := make([]byte, rapid.Int64Range(0, min(img.Size()-off, 3*testMiB)).Draw(t, "n"))

@@ -173,7 +173,7 @@ func TestQemuJudgesTheImagesHere(t *testing.T) {
 		f.putLog(int64(253+2*i)*4096, specEntry{sequence: 5 + uint64(i), tail: 253 * 4096, flushed: uint64(f.end), last: uint64(f.end), writes: []specWrite{w}}.bytes())
 	}
 	before := f.Bytes()
-	if !bytes.Equal(readAll(t, mustOpen(t, f, nil)), readAll(t, want)) {
+	if !bytes.Equal(disktest.ReadAll(t, mustOpen(t, f, nil)), disktest.ReadAll(t, want)) {
 		t.Error("content differs")
 	}
 	path = filepath.Join(dir, "dirty.vhdx")
@@ -337,7 +337,7 @@ func TestUnfinishedIsNoImage(t *testing.T) {
 		t.Fatal("nothing was written")
 	}
 	_, err = Open(t.Context(), target, disk.Env{})
-	checkError(t, err, disk.ErrFormat)
+	disktest.CheckError(t, err, disk.ErrFormat)
 }
 
 // TestMergedWrites holds that neighbouring chunks go to the target together.

@@ -54,7 +54,7 @@ func TestLongChain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(readAll(t, img), want) {
+	if !bytes.Equal(disktest.ReadAll(t, img), want) {
 		t.Error("content differs")
 	}
 	layers := img.Describe()
@@ -111,7 +111,7 @@ func TestBrokenChain(t *testing.T) {
 			files, _ := longChain(t)
 			c.edit(files)
 			_, err := openIn(t, files, "s3.vmdk")
-			checkError(t, err, c.kind, c.words...)
+			disktest.CheckError(t, err, c.kind, c.words...)
 		})
 	}
 }
@@ -137,7 +137,7 @@ func TestParentSizes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(readAll(t, img), d.apply(base, 512)) {
+		if !bytes.Equal(disktest.ReadAll(t, img), d.apply(base, 512)) {
 			t.Errorf("a base of %d sectors: content differs", sectors)
 		}
 		if note := fmt.Sprint(img.Describe()[0].Notes); (sectors == 64) != (note == "[]") {

@@ -37,7 +37,7 @@ func checkBadDelta(t *testing.T, b []byte, sectors int64, c badDelta) {
 	if err == nil {
 		_, err = img.ReadAt(make([]byte, img.Size()), 0)
 	}
-	checkError(t, err, c.kind, c.words, "snap-delta.vmdk")
+	disktest.CheckError(t, err, c.kind, c.words, "snap-delta.vmdk")
 }
 
 func TestBadCOWD(t *testing.T) {
@@ -149,9 +149,9 @@ func TestLoneDelta(t *testing.T) {
 	d := delta{capacity: 8, grains: map[int64][]byte{}}
 	for words, b := range map[string][]byte{"COWD (vmfsSparse)": newCOWD(d, 1), "an seSparse extent": newSESparse(d)} {
 		_, err := openIn(t, folder{"x-000001-delta.vmdk": b}, "x-000001-delta.vmdk")
-		checkError(t, err, disk.ErrUnsupported, words, "without its descriptor", "x-000001-delta.vmdk")
+		disktest.CheckError(t, err, disk.ErrUnsupported, words, "without its descriptor", "x-000001-delta.vmdk")
 		_, _, err = References(disktest.NewMemFile("x", b))
-		checkError(t, err, disk.ErrUnsupported, words)
+		disktest.CheckError(t, err, disk.ErrUnsupported, words)
 	}
 }
 

@@ -47,7 +47,7 @@ func TestDeltasAgainstQemu(t *testing.T) {
 			if want := d.apply(base, kind.grain); !bytes.Equal(theirs, want) {
 				t.Error("qemu-img reads something else than what the builder means")
 			}
-			if !bytes.Equal(readAll(t, openPath(t, filepath.Join(dir, "snap.vmdk"))), theirs) {
+			if !bytes.Equal(disktest.ReadAll(t, openPath(t, filepath.Join(dir, "snap.vmdk"))), theirs) {
 				t.Error("the content differs from what qemu-img reads")
 			}
 		})

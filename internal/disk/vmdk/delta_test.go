@@ -204,7 +204,7 @@ func TestDeltas(t *testing.T) {
 				files := flatBase(base)
 				files["snap-delta.vmdk"] = kind.build(t, d)
 				files["snap.vmdk"] = snapshotOf(kind.createType, "base.vmdk", fmt.Sprintf(`RW %d %s "snap-delta.vmdk"`, d.capacity, kind.extent))
-				img, err := Open(t.Context(), disktest.NewMemFile("snap.vmdk", files["snap.vmdk"]), envOf(files.open))
+				img, err := Open(t.Context(), disktest.NewMemFile("snap.vmdk", files["snap.vmdk"]), disktest.EnvOf(Open, formatName, files.Open, nil))
 				if err != nil {
 					r.Fatal(err)
 				}

@@ -126,7 +126,7 @@ func TestBadDescriptors(t *testing.T) {
 			t.Errorf("%.60q was accepted", text)
 			continue
 		}
-		checkError(t, err, kind)
+		disktest.CheckError(t, err, kind)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestLongLines(t *testing.T) {
 	for _, unit := range []string{`"`, `" `, `" 1`, ` `, `=`, `" "`, `x`} {
 		text := "RW 8 FLAT \"" + strings.Repeat(unit, (maxDescriptor-100)/len(unit)) + "\" 0"
 		start := time.Now()
-		if d, err := ParseDescriptor([]byte(text)); err != nil && !isKind(err) {
+		if d, err := ParseDescriptor([]byte(text)); err != nil && !disktest.IsKind(err) {
 			t.Errorf("%q: %v, %v", unit, d, err)
 		}
 		if took := time.Since(start); took > 5*time.Second {
@@ -183,5 +183,5 @@ func TestReferences(t *testing.T) {
 		t.Errorf("%q %q, %v", names, parent, err)
 	}
 	_, _, err = References(disktest.NewMemFile("x", []byte("no image")))
-	checkError(t, err, disk.ErrFormat)
+	disktest.CheckError(t, err, disk.ErrFormat)
 }

@@ -62,7 +62,7 @@ func TestExtents(t *testing.T) {
 			files["d.vmdk"] = descriptorOf(c.lines...)
 			img, err := openIn(t, files, "d.vmdk")
 			if c.kind != nil {
-				checkError(t, err, c.kind, c.words...)
+				disktest.CheckError(t, err, c.kind, c.words...)
 				return
 			}
 			if err != nil {
@@ -80,18 +80,18 @@ func TestExtentsInSuite(t *testing.T) {
 	files := folder{"f": disktest.Random(1, 5*512), "s": split.b, "d.vmdk": descriptorOf(`RW 3 FLAT "f" 1`, "RW 2 ZERO", `RW 200 SPARSE "s"`, `RW 1 FLAT "f" 4`)}
 	open := func(tb testing.TB) disk.Image {
 		tb.Helper()
-		f, err := files.open("d.vmdk")
+		f, err := files.Open("d.vmdk")
 		if err != nil {
 			tb.Fatal(err)
 		}
-		img, err := Open(tb.Context(), f, disk.Env{Open: files.open})
+		img, err := Open(tb.Context(), f, disk.Env{Open: files.Open})
 		if err != nil {
 			tb.Fatal(err)
 		}
 		return img
 	}
 	img := open(t)
-	raw := readAll(t, img)
+	raw := disktest.ReadAll(t, img)
 	img.Close()
 	want := append(append(append(bytes.Clone(files["f"][512:2048]), make([]byte, 1024)...), bytes.Repeat([]byte{'r'}, testGrain)...),
 		append(bytes.Repeat([]byte{'s'}, 72*512), files["f"][2048:]...)...)
@@ -129,7 +129,7 @@ func TestNothingOpensWithoutOpener(t *testing.T) {
 	for _, text := range [][]byte{descriptorOf(`RW 1 FLAT "f" 0`), descriptorOf("RW 1 ZERO", "parentCID=1", `parentFileNameHint="p"`)} {
 		f := disktest.NewMemFile("d.vmdk", text)
 		_, err := Open(t.Context(), f, disk.Env{})
-		checkError(t, err, disk.ErrOutside)
+		disktest.CheckError(t, err, disk.ErrOutside)
 		if f.Closed() != 1 {
 			t.Errorf("closed %d times", f.Closed())
 		}
@@ -160,7 +160,7 @@ func TestParents(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			img, err := openIn(t, folder{"child.vmdk": child(c.cid, c.hint), "base.vmdk": base, "text": []byte("hello")}, "child.vmdk")
 			if c.kind != nil {
-				checkError(t, err, c.kind, c.words, "child.vmdk")
+				disktest.CheckError(t, err, c.kind, c.words, "child.vmdk")
 				return
 			}
 			if err != nil {
@@ -178,7 +178,7 @@ func TestParents(t *testing.T) {
 					t.Errorf("grain %d: %+v, %v, want %s", g, e, err, kind)
 				}
 			}
-			raw := readAll(t, img)
+			raw := disktest.ReadAll(t, img)
 			disktest.TestImage(t, func(tb testing.TB) disk.Image {
 				tb.Helper()
 				img, err := openIn(tb, folder{"child.vmdk": child(c.cid, c.hint), "base.vmdk": base}, "child.vmdk")

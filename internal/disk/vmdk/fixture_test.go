@@ -77,7 +77,7 @@ func checkMissing(t *testing.T, x disktest.Fixture) {
 		t.Fatalf("references %q, parent %q, %v", names, parent, err)
 	}
 	_, err = Open(t.Context(), x.Open(t), disk.Env{Open: x.Opener(t)})
-	checkError(t, err, disk.ErrMissing, names[0], filepath.Base(x.Name))
+	disktest.CheckError(t, err, disk.ErrMissing, names[0], filepath.Base(x.Name))
 }
 
 // checkSafe opens a hostile image, reads what it lets, and watches what it asks for.
@@ -92,13 +92,13 @@ func checkSafe(t *testing.T, x disktest.Fixture) {
 		}
 		return f, err
 	})
-	img, err := Open(ctx, x.Open(t), envOf(open))
+	img, err := Open(ctx, x.Open(t), disktest.EnvOf(Open, formatName, open, nil))
 	if err == nil {
 		_, err = io.Copy(io.Discard, io.NewSectionReader(img, 0, min(img.Size(), 64<<20)))
 		img.Close()
 	}
 	trace.CheckClosed(t)
-	if err != nil && !isKind(err) {
+	if err != nil && !disktest.IsKind(err) {
 		t.Errorf("error %v is of no kind", err)
 	}
 	if err == nil && strings.HasPrefix(x.Name, "hostile/made/") {
@@ -155,7 +155,7 @@ func TestOVAMembers(t *testing.T) {
 	}
 	cut := member(t, "ovf/govmomi-ttylinux-pc_i486-16.1.ova")
 	_, err = Open(t.Context(), cut, disk.Env{})
-	checkError(t, err, disk.ErrTruncated, strconv.FormatInt(cut.Size(), 10))
+	disktest.CheckError(t, err, disk.ErrTruncated, strconv.FormatInt(cut.Size(), 10))
 	if cut.Closed() != 1 {
 		t.Errorf("closed %d times, want once", cut.Closed())
 	}

@@ -2,8 +2,6 @@ package vmdk
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -47,8 +45,8 @@ func FuzzOpen(f *testing.F) {
 			return disktest.NewMemFile("sibling", b), nil
 		})
 		defer trace.CheckClosed(t)
-		img, err := Open(t.Context(), disktest.NewMemFile("self", b), envOf(open))
-		checkOpened(t, img, err)
+		img, err := Open(t.Context(), disktest.NewMemFile("self", b), disktest.EnvOf(Open, formatName, open, nil))
+		disktest.CheckOpened(t, img, err)
 	})
 }
 
@@ -67,72 +65,12 @@ func FuzzDelta(f *testing.F) {
 		files["delta.vmdk"] = b
 		for _, kind := range []string{"SPARSE", "VMFSSPARSE", "SESPARSE"} {
 			files["snap.vmdk"] = snapshotOf("any", "base.vmdk", "RW 100 ZERO", "RW 3000 "+kind+" \"delta.vmdk\"", "RW 7 FLAT \"base-flat.vmdk\" 9")
-			open, trace := disktest.TracingOpener(files.open)
-			img, err := Open(t.Context(), disktest.NewMemFile("snap.vmdk", files["snap.vmdk"]), envOf(open))
-			checkOpened(t, img, err)
+			open, trace := disktest.TracingOpener(files.Open)
+			img, err := Open(t.Context(), disktest.NewMemFile("snap.vmdk", files["snap.vmdk"]), disktest.EnvOf(Open, formatName, open, nil))
+			disktest.CheckOpened(t, img, err)
 			trace.CheckClosed(t)
 		}
 	})
-}
-
-// checkOpened holds what must be true of whatever opens, or of the error, and closes the image.
-func checkOpened(t *testing.T, img *Image, err error) {
-	t.Helper()
-	if err != nil {
-		if !isKind(err) {
-			t.Fatalf("error %v is of no kind", err)
-		}
-		return
-	}
-	defer img.Close()
-	if img.Size() < 0 || img.Size() > disk.MaxSize {
-		t.Fatalf("size %d", img.Size())
-	}
-	if _, err := img.Check(t.Context()); err != nil && !isKind(err) {
-		t.Fatalf("check: error %v is of no kind", err)
-	}
-	off := int64(0)
-	for range 50 {
-		e, err := img.Extent(t.Context(), off)
-		if errors.Is(err, io.EOF) {
-			if off != img.Size() {
-				t.Fatalf("the map ends at %d of %d", off, img.Size())
-			}
-			return
-		}
-		if err != nil {
-			if !isKind(err) {
-				t.Fatalf("map: error %v is of no kind", err)
-			}
-			return
-		}
-		if e.Off != off || e.Len <= 0 || e.End() > img.Size() {
-			t.Fatalf("extent %+v at %d of %d", e, off, img.Size())
-		}
-		checkExtentContent(t, img, e)
-		off = e.End()
-	}
-}
-
-// checkExtentContent reads the beginning of an extent in one piece and a part of that again.
-func checkExtentContent(t *testing.T, img disk.Image, e disk.Extent) {
-	t.Helper()
-	whole := bytes.Repeat([]byte{0xa5}, int(min(e.Len, 200000)))
-	n, err := img.ReadAt(whole, e.Off)
-	if err != nil {
-		if !isKind(err) || n != 0 {
-			t.Fatalf("read: %d bytes and error %v", n, err)
-		}
-		return
-	}
-	if e.Kind != disk.Data && !allZero(whole) {
-		t.Fatalf("%+v is not zero", e)
-	}
-	skip := len(whole) / 3
-	part := make([]byte, len(whole)-2*skip)
-	if _, err := img.ReadAt(part, e.Off+int64(skip)); err != nil || !bytes.Equal(part, whole[skip:skip+len(part)]) {
-		t.Fatalf("a part of %+v reads differently: %v", e, err)
-	}
 }
 
 // checkSpellings holds that the name itself comes first, and that no other is empty or longer than an encoding can make it.
@@ -152,7 +90,7 @@ func FuzzDescriptor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d, err := ParseDescriptor(b)
 		if err != nil {
-			if !isKind(err) {
+			if !disktest.IsKind(err) {
 				t.Fatalf("error %v is of no kind", err)
 			}
 			return

@@ -21,7 +21,7 @@ func threeTables(tb testing.TB) (b, content []byte) {
 	const span = 32 << 20
 	src := disktest.NewMemImage(2*span+3*testGrain+512).Put(0, disktest.Text(2*testGrain)).Put(span+7*testGrain, disktest.Random(1, testGrain)).
 		Put(2*span, disktest.Text(testGrain)).Put(2*span+3*testGrain, []byte("end"))
-	return written(tb, src, Options{Level: 1}).Bytes(), readAll(tb, src)
+	return written(tb, src, Options{Level: 1}).Bytes(), disktest.ReadAll(tb, src)
 }
 
 // TestDamagedEnd damages what stands behind the grains of a stream.
@@ -84,13 +84,13 @@ func TestDamagedEnd(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			img, err := openIn(t, folder{"x.vmdk": c.edit(slices.Clone(whole))}, "x.vmdk")
 			if c.kind != nil {
-				checkError(t, err, c.kind, "x.vmdk", c.reason)
+				disktest.CheckError(t, err, c.kind, "x.vmdk", c.reason)
 				return
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.Equal(readAll(t, img), content) {
+			if !bytes.Equal(disktest.ReadAll(t, img), content) {
 				t.Error("content differs")
 			}
 			if x := img.spans[0].content.(*sparse); len(x.rebuilt) != c.kept {
@@ -143,7 +143,7 @@ func TestCutStreamIsNotWalked(t *testing.T) {
 	b := written(t, src, Options{Level: 1}).Bytes()
 	f := &disktest.FailingFile{File: disktest.NewMemFile("x.vmdk", b[:len(b)-8192&^511])}
 	_, err := Open(t.Context(), f, disk.Env{})
-	checkError(t, err, disk.ErrTruncated, "no footer")
+	disktest.CheckError(t, err, disk.ErrTruncated, "no footer")
 	if f.Reads() > 8 {
 		t.Errorf("%d reads", f.Reads())
 	}
@@ -224,7 +224,7 @@ func TestAnyDamagedEnd(t *testing.T) {
 		}
 		img, err := Open(t.Context(), disktest.NewMemFile("x.vmdk", b), disk.Env{})
 		if err != nil {
-			if !isKind(err) {
+			if !disktest.IsKind(err) {
 				r.Fatalf("error %v is of no kind", err)
 			}
 			return

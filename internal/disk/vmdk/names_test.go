@@ -45,7 +45,7 @@ func TestNames(t *testing.T) {
 						if b, ok := files[name]; ok {
 							return disktest.NewMemFile(name, b), nil
 						}
-						return files.open(name)
+						return files.Open(name)
 					}
 					img, err := Open(t.Context(), disktest.NewMemFile("d.vmdk", files["d.vmdk"]), disk.Env{Open: open})
 					if err != nil {
@@ -72,9 +72,9 @@ func TestParentNames(t *testing.T) {
 			if b, ok := files[name]; ok {
 				return disktest.NewMemFile(name, b), nil
 			}
-			return files.open(name)
+			return files.Open(name)
 		}
-		img, err := Open(t.Context(), disktest.NewMemFile("snap.vmdk", files["snap.vmdk"]), envOf(open))
+		img, err := Open(t.Context(), disktest.NewMemFile("snap.vmdk", files["snap.vmdk"]), disktest.EnvOf(Open, formatName, open, nil))
 		if err != nil {
 			t.Errorf("%q: %v", onDisk, err)
 			continue
@@ -110,10 +110,10 @@ func TestSpellings(t *testing.T) {
 // TestNamesStayInside holds that no spelling reaches a file by another way than the opener.
 func TestNamesStayInside(t *testing.T) {
 	for _, name := range []string{"/etc/passwd", `C:\x\..\y`, "../../x", "a/../b", "\xc4\xe3/\xba\xc3"} {
-		open, trace := disktest.TracingOpener(folder{}.open)
+		open, trace := disktest.TracingOpener(folder{}.Open)
 		d := descriptorOf(`encoding="GBK"`, `RW 1 FLAT "`+name+`" 0`)
 		_, err := Open(t.Context(), disktest.NewMemFile("d.vmdk", d), disk.Env{Open: open})
-		checkError(t, err, disk.ErrOutside)
+		disktest.CheckError(t, err, disk.ErrOutside)
 		for _, asked := range trace.Names() {
 			if asked != name && strings.ContainsAny(asked, `/\`) && isASCII(asked) {
 				t.Errorf("%q led to %q", name, asked)

@@ -18,7 +18,7 @@ func openPath(t *testing.T, path string) *Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	img, err := Open(t.Context(), f, envOf(disk.DirOpener(filepath.Dir(path))))
+	img, err := Open(t.Context(), f, disktest.EnvOf(Open, formatName, disk.DirOpener(filepath.Dir(path)), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestQemuImages(t *testing.T) {
 	dir := t.TempDir()
 	raw := filepath.Join(dir, "x.raw")
 	src := disktest.NewMemImage(70<<20+1536).Put(100000, disktest.Text(3<<20)).Put(33<<20+7, disktest.Random(1, 1<<20)).Put(70<<20+1500, []byte{7})
-	content := readAll(t, src)
+	content := disktest.ReadAll(t, src)
 	if err := os.WriteFile(raw, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestQemuImages(t *testing.T) {
 			path := filepath.Join(dir, options+".vmdk")
 			disktest.QemuImg(t, "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat="+options, raw, path)
 			img := openPath(t, path)
-			if !bytes.Equal(readAll(t, img), content) {
+			if !bytes.Equal(disktest.ReadAll(t, img), content) {
 				t.Error("content differs")
 			}
 			found, err := img.Check(t.Context())
@@ -72,7 +72,7 @@ func TestQemuSnapshot(t *testing.T) {
 	img := openPath(t, child)
 	want := append(bytes.Repeat([]byte{1}, 1<<20), bytes.Repeat([]byte{2}, 1<<20)...)
 	want = append(append(want, bytes.Repeat([]byte{1}, 1<<20)...), make([]byte, 7<<20)...)
-	if !bytes.Equal(readAll(t, img), want) {
+	if !bytes.Equal(disktest.ReadAll(t, img), want) {
 		t.Error("content differs")
 	}
 	qemuIO(t, base, "write -P 3 5M 1M")
@@ -80,8 +80,8 @@ func TestQemuSnapshot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Open(t.Context(), f, envOf(disk.DirOpener(dir)))
-	checkError(t, err, disk.ErrCorrupt, "the parent was changed")
+	_, err = Open(t.Context(), f, disktest.EnvOf(Open, formatName, disk.DirOpener(dir), nil))
+	disktest.CheckError(t, err, disk.ErrCorrupt, "the parent was changed")
 }
 
 func qemuIO(t *testing.T, path, command string) {

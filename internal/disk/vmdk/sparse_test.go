@@ -89,7 +89,7 @@ func (x sparseImage) put64(at int, v uint64) { binary.LittleEndian.PutUint64(x.b
 func firstBytes(t *testing.T, img disk.Image) string {
 	t.Helper()
 	var s strings.Builder
-	b := readAll(t, img)
+	b := disktest.ReadAll(t, img)
 	for off := 0; off < len(b); off += testGrain {
 		g := b[off:min(off+testGrain, len(b))]
 		if !bytes.Equal(g, bytes.Repeat(g[:1], len(g))) {
@@ -179,7 +179,7 @@ func TestSparse(t *testing.T) {
 				if err == nil {
 					_, err = img.ReadAt(make([]byte, img.Size()), 0)
 				}
-				checkError(t, err, c.kind, c.words, "renamed.vmdk")
+				disktest.CheckError(t, err, c.kind, c.words, "renamed.vmdk")
 				return
 			}
 			if err != nil {
@@ -214,7 +214,7 @@ func TestSparseMap(t *testing.T) {
 			t.Errorf("got %+v, %v, want %+v", got, err, w)
 		}
 	}
-	raw := readAll(t, img)
+	raw := disktest.ReadAll(t, img)
 	disktest.TestImage(t, func(tb testing.TB) disk.Image {
 		tb.Helper()
 		img, err := Open(tb.Context(), disktest.NewMemFile("x.vmdk", x.b), disk.Env{})

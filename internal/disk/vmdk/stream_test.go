@@ -57,13 +57,13 @@ func TestStreamEnd(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			img, err := openIn(t, folder{"x.vmdk": c.b}, "x.vmdk")
 			if c.kind != nil {
-				checkError(t, err, c.kind, "x.vmdk")
+				disktest.CheckError(t, err, c.kind, "x.vmdk")
 				return
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			if b := readAll(t, img); b[0] != 'a' || b[len(b)-1] != 'c' {
+			if b := disktest.ReadAll(t, img); b[0] != 'a' || b[len(b)-1] != 'c' {
 				t.Error("content differs")
 			}
 		})
@@ -76,7 +76,7 @@ func TestStreamEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b := readAll(t, img); b[0] != 'a' || b[len(b)-1] != 'c' {
+	if b := disktest.ReadAll(t, img); b[0] != 'a' || b[len(b)-1] != 'c' {
 		t.Error("content differs")
 	}
 }
@@ -107,7 +107,7 @@ func TestBadGrains(t *testing.T) {
 			}
 			for _, n := range []int{testGrain, 100} { // straight into the buffer, and through the cache
 				got, err := img.ReadAt(make([]byte, n), 0)
-				checkError(t, err, disk.ErrCorrupt, c.words, "x.vmdk at 0x100")
+				disktest.CheckError(t, err, disk.ErrCorrupt, c.words, "x.vmdk at 0x100")
 				if got != 0 {
 					t.Errorf("%d bytes came with the error", got)
 				}

@@ -229,7 +229,7 @@ func TestWriterRefuses(t *testing.T) {
 		{1, Options{ExtentName: strings.Repeat("x", 11000)}, disk.ErrLimit},
 	} {
 		_, err := NewWriter(disktest.NewMemFile("x", nil), c.size, c.o)
-		checkError(t, err, c.kind)
+		disktest.CheckError(t, err, c.kind)
 	}
 }
 
@@ -248,8 +248,8 @@ func TestWriterPastTwoTebibytes(t *testing.T) {
 		if err := w.Append(t.Context(), 0, b); err != nil {
 			t.Fatal(err)
 		}
-		checkError(t, w.Append(t.Context(), 65536, b), disk.ErrLimit, "2 TiB")
-		checkError(t, w.Finish(t.Context()), disk.ErrLimit)
+		disktest.CheckError(t, w.Append(t.Context(), 65536, b), disk.ErrLimit, "2 TiB")
+		disktest.CheckError(t, w.Finish(t.Context()), disk.ErrLimit)
 	}
 }
 
@@ -259,7 +259,7 @@ func TestWriterAgainstQemu(t *testing.T) {
 			dir := t.TempDir()
 			src := disktest.NewMemImage(70<<20+512).Put(65536, disktest.Text(2<<20)).Put(40<<20, disktest.Random(1, 1<<20)).Put(70<<20+511, []byte{7})
 			image, raw := filepath.Join(dir, "x.vmdk"), filepath.Join(dir, "x.raw")
-			for path, b := range map[string][]byte{image: written(t, src, Options{Subformat: subformat}).Bytes(), raw: readAll(t, src)} {
+			for path, b := range map[string][]byte{image: written(t, src, Options{Subformat: subformat}).Bytes(), raw: disktest.ReadAll(t, src)} {
 				if err := os.WriteFile(path, b, 0o600); err != nil {
 					t.Fatal(err)
 				}
