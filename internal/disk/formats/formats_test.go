@@ -261,3 +261,35 @@ func FuzzProbe(f *testing.F) {
 		}
 	})
 }
+
+// TestEveryFormatChecksItself holds that an image of each format that is written, raw apart, is sound by its own check.
+func TestEveryFormatChecksItself(t *testing.T) {
+	content := disktest.Text(300_000)
+	for _, f := range formats.Formats() {
+		if !f.Write || f.Name == "raw" {
+			continue
+		}
+		target := disktest.NewMemFile("x."+f.Name, nil)
+		w, err := formats.Create(f.Name, target, 4<<20, formats.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := disk.Copy(t.Context(), w, disktest.NewMemImage(4<<20).Put(1<<20, content), disk.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		img, err := formats.Open(t.Context(), target, formats.OpenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer img.Close()
+		c, ok := img.(disk.Checker)
+		if !ok {
+			t.Errorf("%s: no check", f.Name)
+			continue
+		}
+		found, err := c.Check(t.Context())
+		if err != nil || found.Err() != nil || found.Leaks > 0 || found.Stored == 0 || found.Units < found.Stored {
+			t.Errorf("%s: %+v, %v", f.Name, found, err)
+		}
+	}
+}
