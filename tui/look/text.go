@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/charmbracelet/lipgloss"
 	"github.com/mattn/go-runewidth"
 	"github.com/rivo/uniseg"
 )
@@ -59,7 +60,10 @@ func ASCII(s string) string {
 // clusterWidth is how many columns a character takes at most, with what combines with it. Terminals disagree about some; the
 // larger answer is taken, so that a line may end too early and never too late.
 func clusterWidth(cluster string, width int) int {
-	return max(width, runewidth.StringWidth(cluster))
+	if len(cluster) == 1 {
+		return width
+	}
+	return max(width, runewidth.StringWidth(cluster), lipgloss.Width(cluster))
 }
 
 // Width is how many columns clean text takes at most.
