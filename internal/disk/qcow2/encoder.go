@@ -27,8 +27,8 @@ type encoder struct {
 }
 
 // deflateOptions returns what stands behind a level of zlib. On programs and texts 0 to 3 give two per cent more than qemu does, at
-// more than five times its speed; 4 to 6 look further back, for whoever knows the readers: two per cent less than qemu, as fast;
-// 7 to 9 also search longer: five per cent less, three times as fast as qemu.
+// more than four times its speed; 4 to 6 look further back, for whoever knows the readers: two per cent less than qemu, as fast;
+// 7 to 9 also search longer: four per cent less, at more than twice the speed of qemu.
 func deflateOptions(level int) deflate.Options {
 	switch {
 	case level <= 3:
