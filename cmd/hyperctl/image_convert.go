@@ -191,7 +191,7 @@ func (o convertOptions) convert(ctx context.Context, con *console, img disk.Imag
 	}
 	doc = convertDoc{Source: o.source, Output: o.target, Format: o.format, VirtualSize: img.Size(), ReadBytes: copied.DataBytes}
 	if o.verify {
-		if err = o.prove(ctx, con, tmp, copied.Digest); err != nil {
+		if err = o.prove(ctx, con, tmp, img.Size(), copied.Digest); err != nil {
 			return doc, err
 		}
 		doc.Verified, doc.Digest = true, copied.Digest.String()
@@ -220,8 +220,9 @@ func (o convertOptions) copy(ctx context.Context, con *console, w disk.Writer, i
 	return res, nil
 }
 
-// prove reads the output back and holds its content against the source's.
-func (o convertOptions) prove(ctx context.Context, con *console, tmp string, want disk.Digest) error {
+// prove reads the output back and holds its content against the source's, which has size bytes. A format that counts in sectors may have
+// made it up to 511 bytes longer.
+func (o convertOptions) prove(ctx context.Context, con *console, tmp string, size int64, want disk.Digest) error {
 	img, err := formats.OpenPath(ctx, tmp, formats.OpenOptions{Format: o.format})
 	if err != nil {
 		return &failure{exit: exitError, code: manifest.CodeOutputProof, what: "the output cannot be opened again", why: err.Error(), err: err}
@@ -229,10 +230,13 @@ func (o convertOptions) prove(ctx context.Context, con *console, tmp string, wan
 	defer img.Close()
 	p := con.newMeter("verify")
 	defer p.done()
-	got, err := disk.DigestOf(ctx, img, disk.Options{Progress: p.update})
+	got, err := disk.DigestOf(ctx, disk.Resize(img, size), disk.Options{Progress: p.update})
 	switch {
 	case err != nil:
 		return convertFailure(o, err)
+	case img.Size() < size || img.Size()-size >= disk.SectorSize:
+		return &failure{exit: exitError, code: manifest.CodeOutputProof, what: "the output does not hold what the source holds",
+			why: fmt.Sprintf("it has %d bytes, the source %d; the output was removed", img.Size(), size)}
 	case got != want:
 		return &failure{exit: exitError, code: manifest.CodeOutputProof, what: "the output does not hold what the source holds",
 			why: fmt.Sprintf("its content digest is %s, the source's %s; the output was removed", got, want)}
