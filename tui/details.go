@@ -185,7 +185,7 @@ func (m *model) errorText(w int) []line {
 		}
 	}
 	add("What", j.Reason)
-	for i, s := range e.Exception {
+	for i, s := range strings.Split(e.Exception, "\n") {
 		if i > 0 || s != j.Reason {
 			add("", s)
 		}

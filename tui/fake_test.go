@@ -121,7 +121,7 @@ func (f *fake) Detail(_ context.Context, r jobs.Ref) (jobs.Detail, error) {
 		d := jobs.Detail{Job: j}
 		switch j.State {
 		case queue.Failed:
-			d.Ended = jobs.Ended{Stage: "inspect", Exception: []string{"open disk", "short read at 3221225472"}}
+			d.Ended = jobs.Ended{Stage: "inspect", Exception: "open disk\nshort read at 3221225472"}
 		case queue.Done:
 			d.Report = &manifest.Report{
 				Stages: []manifest.StageReport{{Name: "load", Status: "done", Seconds: 9}, {Name: "fix", Status: "skipped", Reason: "guest has no fstab"}, {Name: "convert", Status: "done", Seconds: 1500}},

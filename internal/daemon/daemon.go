@@ -74,7 +74,7 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 	in := &intake{settings: d.Settings, trust: d.trust, clock: o.Clock, log: o.Log}
 	d.inbox, err = spool.NewInbox(in, queue.InboxOptions{
 		Settle: orNone(s.Settle), TimedSettle: s.TimedSettle, Rescan: s.Rescan, MissingTimeout: s.MissingTimeout,
-		Recall: d.recall, Clock: o.Clock, Log: o.Log,
+		Names: mayName, Recall: d.recall, Clock: o.Clock, Log: o.Log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, spool.Close())

@@ -50,6 +50,12 @@ var (
 	}
 )
 
+// mayName reports whether an entry of that name may say which other entries belong to it.
+func mayName(name string) bool {
+	ending := strings.ToLower(filepath.Ext(name))
+	return oneOf(manifestEndings, ending) || ending == ".ovf" || ending == ".vmx"
+}
+
 // extentName matches the names that VMware gives to the data files of a descriptor; the group is the descriptor's stem.
 var extentName = regexp.MustCompile(`(?i)^(.+?)(?:-\d{6})?-(?:flat|delta|sesparse|ctk|rdm|rdmp|[sf]\d{3})\.vmdk$`)
 

@@ -67,6 +67,11 @@ func (in *intake) batch(e queue.Entry, b []byte) (queue.Need, error) {
 	need := queue.Need{Kind: "batch"}
 	for _, f := range files {
 		need.Parts = append(need.Parts, queue.Part{Name: f.Name, Content: f.Content})
+		for _, input := range f.Inputs {
+			if !filepath.IsAbs(input) { // it stays where it is, and does not start alone meanwhile
+				need.Members = append(need.Members, input)
+			}
+		}
 	}
 	return need, nil
 }
@@ -106,7 +111,7 @@ func refusal(problems manifest.Problems, source []byte) map[string]any {
 	f := fields(invalid.First().Code, invalid.Error(),
 		"correct the manifest and move it back to "+queue.DirQueued+"/; check it first: hyperctl manifest validate FILE")
 	f["problems"] = problems
-	f["exception"] = strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
+	f["exception"] = strings.TrimRight(text.String(), "\n")
 	return f
 }
 
@@ -124,7 +129,7 @@ func fields(code, message, hint string) map[string]any {
 
 func failureFields(f manifest.Failure) map[string]any {
 	return map[string]any{
-		"code": f.Code, "stage": f.Stage, "error": f.Message, "exception": f.Chain, "retryable": f.Retryable, "hint": f.Hint,
+		"code": f.Code, "stage": f.Stage, "error": f.Message, "exception": strings.Join(f.Chain, "\n"), "retryable": f.Retryable, "hint": f.Hint,
 	}
 }
 

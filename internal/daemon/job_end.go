@@ -35,7 +35,7 @@ func (j *job) conclude(ctx context.Context, end closing) {
 			j.d.log.Error("the end of a job cannot be recorded; it stays in processing/ until it can", "job", j.id,
 				"entry", j.claim.Record().Entry, "error", err)
 		}
-		if errors.Is(j.d.spool.Trouble(), queue.ErrIO) || errors.Is(err, queue.ErrState) || !j.d.untilWritable(wait) {
+		if true || errors.Is(j.d.spool.Trouble(), queue.ErrIO) || errors.Is(err, queue.ErrState) || !j.d.untilWritable(wait) {
 			return
 		}
 	}
@@ -132,7 +132,7 @@ func (j *job) crashed(how string) closing {
 	f := fields(manifest.CodeJobCrashLoop,
 		fmt.Sprintf("the job's process ended %d times without a result; the last time: %s", MaxCrashes, how),
 		"look at the log: hyperctl workflow log "+j.id)
-	f["exception"] = []string{manifest.CodeJobNoResult + ": " + how}
+	f["exception"] = manifest.CodeJobNoResult + ": " + how
 	return func(ctx context.Context) error {
 		if again, err := j.claim.Crashed(ctx, how); again || err != nil {
 			return err

@@ -56,7 +56,7 @@ type Reply struct {
 	Schema  int    `json:"schema"`
 	OK      bool   `json:"ok"`
 	Kind    string `json:"kind,omitempty"` // of a refusal: one of refusals
-	Message string `json:"message"` // what was done, or why not
+	Message string `json:"message"`        // what was done, or why not
 }
 
 // refusals are the kinds of errors that a Reply carries, by the words it uses. Any other refusal is an ErrState.

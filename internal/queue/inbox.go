@@ -32,11 +32,12 @@ const (
 
 // InboxOptions are what a daemon decides about intake. The zero value has the product's defaults.
 type InboxOptions struct {
-	Settle         time.Duration // how long a copied file must be left alone; 0 = 2 s, negative = none
-	TimedSettle    time.Duration // the same where leases do not work; 0 = 60 s
-	Rescan         time.Duration // between unconditional scans; 0 = 30 s
-	MissingTimeout time.Duration // how long an entry waits for a file that it names; 0 = 24 h
-	ManifestMode   bool          // lone disks (Need.Kind "disk") wait for a manifest that names them
+	Settle         time.Duration          // how long a copied file must be left alone; 0 = 2 s, negative = none
+	TimedSettle    time.Duration          // the same where leases do not work; 0 = 60 s
+	Rescan         time.Duration          // between unconditional scans; 0 = 30 s
+	MissingTimeout time.Duration          // how long an entry waits for a file that it names; 0 = 24 h
+	Names          func(name string) bool // entries that may name others: what arrived with them waits until they can be read; nil = none
+	ManifestMode   bool                   // lone disks (Need.Kind "disk") wait for a manifest that names them
 
 	// Recall is called when a file that an entry names turns out to be running as a job of its own: return that job to the
 	// queue (Claim.Requeue). It is called once for each job, from the inbox's goroutine, and must not wait.
@@ -66,7 +67,9 @@ type Inbox struct {
 	graph     *graph
 	runnable  itemHeap // may hold entries that are not runnable any more
 	unready   map[string]*item
-	held      map[string]*item // waiting or ignored
+	leads     map[string]*item    // those of unready that may name others
+	awaiting  map[string]struct{} // entries that wait for leads
+	held      map[string]*item    // waiting or ignored
 	refusing  []*item
 	splitting []*item
 	dirty     map[string]struct{}
@@ -113,7 +116,7 @@ func (s *Spool) NewInbox(in Intake, o InboxOptions) (*Inbox, error) {
 		s: s, intake: in, o: o, log: o.Log, clock: o.Clock,
 		judge: readiness{dir: s.path(DirQueued), settle: o.Settle, timedSettle: o.TimedSettle, remote: remote(s.path(DirQueued)) != ""},
 		calls: make(chan func()), hints: make(chan []string, 64), done: make(chan struct{}), settled: make(chan struct{}),
-		items: map[string]*item{}, graph: newGraph(), unready: map[string]*item{}, held: map[string]*item{},
+		items: map[string]*item{}, graph: newGraph(), unready: map[string]*item{}, leads: map[string]*item{}, awaiting: map[string]struct{}{}, held: map[string]*item{},
 		dirty: map[string]struct{}{}, deferred: map[sourceKey]deferral{}, recalled: map[string]bool{}, othersByLease: mayLeaseOthers(),
 	}
 	if i.log == nil {
@@ -121,6 +124,9 @@ func (s *Spool) NewInbox(in Intake, o InboxOptions) (*Inbox, error) {
 	}
 	if i.clock == nil {
 		i.clock = s.clock
+	}
+	if i.o.Names == nil {
+		i.o.Names = func(string) bool { return false }
 	}
 	if i.o.Recall == nil {
 		i.o.Recall = func(string) {}

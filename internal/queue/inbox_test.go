@@ -137,6 +137,43 @@ func TestReadyDiskStartsAtOnce(t *testing.T) {
 	}
 }
 
+func TestDiskWaitsForADocumentThatArrivesWithIt(t *testing.T) {
+	s := start(t, t.TempDir(), StartOptions{})
+	doc, err := os.Create(s.path(DirQueued, "x.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer doc.Close()
+	isDocument := func(name string) bool { return filepath.Ext(name) == ".yaml" }
+	i := inbox(t, s, names(t), InboxOptions{Settle: 50 * time.Millisecond, Rescan: time.Hour, Names: isDocument})
+	dropAt(t, filepath.Join(s.dir, "x.vmdk"), "disk")
+	if err := os.Rename(filepath.Join(s.dir, "x.vmdk"), s.path(DirQueued, "x.vmdk")); err != nil {
+		t.Fatal(err)
+	}
+	waitHeld(t, i, "x.vmdk", Waiting, "arriving and may name it")
+	if _, err := doc.WriteString("manifest x.vmdk"); err != nil {
+		t.Fatal(err)
+	}
+	doc.Close()
+	if c := next(t, i); c.Record().OriginalName != "x.yaml" || len(c.Record().Members) != 2 {
+		t.Fatalf("%+v", c.Record())
+	}
+}
+
+func TestDiskDoesNotWaitForADocumentForEver(t *testing.T) {
+	s := start(t, t.TempDir(), StartOptions{})
+	doc, err := os.Create(s.path(DirQueued, "x.yaml")) // an editor keeps it open
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer doc.Close()
+	i := inbox(t, s, names(t), InboxOptions{Settle: 50 * time.Millisecond, Rescan: time.Hour, Names: func(n string) bool { return n == "x.yaml" }})
+	dropAt(t, s.path(DirQueued, "y.vmdk"), "disk")
+	if c := next(t, i); c.Record().OriginalName != "y.vmdk" {
+		t.Fatalf("%+v", c.Record())
+	}
+}
+
 func TestCopiedFileSettlesFirst(t *testing.T) {
 	s := start(t, t.TempDir(), StartOptions{})
 	i := inbox(t, s, names(t), InboxOptions{Settle: time.Hour})

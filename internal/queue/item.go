@@ -30,6 +30,7 @@ type item struct {
 	counted  State // as which it is in the counts
 	reason   string
 	since    time.Time // of the standing and its reason
+	arrived  time.Time // when it was first seen
 	due      time.Time // of the next look, while unready
 	size     int64     // when it was first seen
 	settling bool      // it will be ready by itself
@@ -80,7 +81,7 @@ func (i *Inbox) touch(name string) {
 	}
 	it := i.items[name]
 	if it == nil {
-		it = &item{name: name, since: i.clock()}
+		it = &item{name: name, since: i.clock(), arrived: i.clock()}
 		if st, err := lstat(filepath.Join(i.judge.dir, name)); err == nil && isPlain(st.Mode) {
 			it.size = st.Size
 		}
@@ -93,6 +94,46 @@ func (i *Inbox) touch(name string) {
 func (i *Inbox) look(it *item) {
 	it.due = time.Time{}
 	i.unready[it.name] = it
+	if i.o.Names(it.name) {
+		i.leads[it.name] = it
+	}
+}
+
+// looked takes an entry off the list of those to look at.
+func (i *Inbox) looked(it *item) {
+	delete(i.unready, it.name)
+	if i.leads[it.name] == nil {
+		return
+	}
+	delete(i.leads, it.name)
+	i.dirty[it.name] = struct{}{}
+	i.askAwaiting()
+}
+
+// askAwaiting decides anew about the entries that wait for leads.
+func (i *Inbox) askAwaiting() {
+	for name := range i.awaiting {
+		i.dirty[name] = struct{}{}
+	}
+	clear(i.awaiting)
+}
+
+// leadWait is how long, beyond the settle time, an entry waits for one that arrives with it and may name it. A document is small: one
+// that takes longer is being edited, and what it names is called back when it is complete.
+const leadWait = 3 * time.Second
+
+// arriving is an entry that is not readable yet and may name it, "" when there is none.
+func (i *Inbox) arriving(it *item, now time.Time) string {
+	if i.o.Names(it.name) {
+		return ""
+	}
+	for name, lead := range i.leads {
+		if now.Sub(lead.arrived) < i.o.Settle+leadWait {
+			i.awaiting[it.name] = struct{}{}
+			return name
+		}
+	}
+	return ""
 }
 
 // smallEntry is the size below which an entry may be a document that names others.
@@ -124,7 +165,7 @@ func (i *Inbox) lookAtUnready(ctx context.Context, now, end time.Time) (more, sm
 
 func (i *Inbox) lookAt(ctx context.Context, it *item, now time.Time) {
 	if why := ignoredName(it.name); why != "" {
-		delete(i.unready, it.name)
+		i.looked(it)
 		if _, err := lstat(filepath.Join(i.judge.dir, it.name)); errors.Is(err, fs.ErrNotExist) {
 			i.remove(it)
 			return
@@ -138,7 +179,7 @@ func (i *Inbox) lookAt(ctx context.Context, it *item, now time.Time) {
 		return
 	}
 	if it.complete() && v.ready && unchanged(it.seen.look, v.look) {
-		delete(i.unready, it.name) // a rumour
+		i.looked(it) // a rumour
 		return
 	}
 	if it.seen.since.IsZero() || !unchanged(it.seen.look, v.look) {
@@ -151,14 +192,14 @@ func (i *Inbox) lookAt(ctx context.Context, it *item, now time.Time) {
 	it.timed = v.timed
 	switch {
 	case v.ignored:
-		delete(i.unready, it.name)
+		i.looked(it)
 		i.stand(it, standIgnored, v.reason, now)
 	case !v.ready:
 		it.settling = v.settling > 0
 		it.due = now.Add(i.retryAfter(v.settling))
 		i.stand(it, standUnready, v.reason, now)
 	default:
-		delete(i.unready, it.name)
+		i.looked(it)
 		it.settling = false
 		i.examine(ctx, it, now)
 	}
@@ -235,7 +276,7 @@ func (i *Inbox) changed(name string) {
 func (i *Inbox) remove(it *item) {
 	i.stand(it, standNew, "", time.Time{})
 	delete(i.items, it.name)
-	delete(i.unready, it.name)
+	i.looked(it)
 	near := i.graph.near(it.name)
 	i.graph.set(it.name, nil)
 	for _, n := range near {

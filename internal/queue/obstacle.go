@@ -66,6 +66,9 @@ func (i *Inbox) obstacle(it *item, now time.Time) string {
 	if why := i.namedByOther(it); why != "" {
 		return why
 	}
+	if lead := i.arriving(it, now); lead != "" {
+		return fmt.Sprintf("%q is arriving and may name it", lead)
+	}
 	need := it.need
 	switch {
 	case need.Wait != "":

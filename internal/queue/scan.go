@@ -25,6 +25,7 @@ func (i *Inbox) tick(now time.Time) {
 		return
 	}
 	sc.lastTick = now
+	i.askAwaiting() // a lead may have become too old to be waited for
 	i.problems = i.problems[:0:0]
 	if err := i.s.checkTree(); err != nil {
 		i.problems = append(i.problems, err.Error())

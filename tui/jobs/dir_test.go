@@ -53,7 +53,7 @@ func failed(t *testing.T, dir, name string, at time.Time) {
 	day := filepath.Join(dir, queue.DirFailed, "2026-11-22")
 	b, _ := json.Marshal(map[string]any{
 		"schema": 1, "original_name": name, "job_id": name, "failed_at": at.Format(time.RFC3339Nano), "status": "failed", "error": "parent is missing",
-		"code": "H2K-SRC-001", "stage": "inspect", "exception": []string{"a", "b"}, "hint": "copy it",
+		"code": "H2K-SRC-001", "stage": "inspect", "exception": "a\nb", "hint": "copy it",
 	})
 	put(t, "x", day, name)
 	put(t, string(b), day, name+".error.json")
@@ -170,7 +170,7 @@ func TestDetailAndLog(t *testing.T) {
 	failed(t, dir, "x.vmdk", old)
 	path := filepath.Join(dir, queue.DirFailed, "2026-11-22", "x.vmdk")
 	got, err := d.Detail(t.Context(), jobs.Ref{Path: path, Name: "x.vmdk"})
-	if err != nil || got.Ended.Stage != "inspect" || !slices.Equal(got.Ended.Exception, []string{"a", "b"}) || got.Job.Hint != "copy it" {
+	if err != nil || got.Ended.Stage != "inspect" || got.Ended.Exception != "a\nb" || got.Job.Hint != "copy it" {
 		t.Errorf("detail %+v, %v", got, err)
 	}
 	if _, err := d.Detail(t.Context(), jobs.Ref{Path: path + "2", Name: "x.vmdk2"}); !errors.Is(err, queue.ErrNotFound) {
