@@ -132,5 +132,5 @@ func size(b *testing.B, path string) int64 {
 // row prints one line of the table: what, the figure, how it was measured.
 func row(b *testing.B, format string, args ...any) {
 	b.Helper()
-	fmt.Printf("%-44s "+format+"\n", append([]any{strings.TrimPrefix(b.Name(), "Benchmark")}, args...)...) //nolint:forbidigo // the table is the output
+	fmt.Printf("%-44s "+format+"\n", append([]any{strings.TrimPrefix(b.Name(), "Benchmark")}, args...)...)
 }

@@ -33,9 +33,9 @@ type Detail struct {
 
 // Ended is what the record of a finished job says beyond a queue.Job.
 type Ended struct {
-	Stage     string   `json:"stage"`
-	Exception string   `json:"exception"` // the error chain, a line each
-	Retryable bool     `json:"retryable"`
+	Stage     string `json:"stage"`
+	Exception string `json:"exception"` // the error chain, a line each
+	Retryable bool   `json:"retryable"`
 	Warnings  []struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
