@@ -35,7 +35,7 @@ func (j *job) conclude(ctx context.Context, end closing) {
 			j.d.log.Error("the end of a job cannot be recorded; it stays in processing/ until it can", "job", j.id,
 				"entry", j.claim.Record().Entry, "error", err)
 		}
-		if true || errors.Is(j.d.spool.Trouble(), queue.ErrIO) || errors.Is(err, queue.ErrState) || !j.d.untilWritable(wait) {
+		if errors.Is(j.d.spool.Trouble(), queue.ErrIO) || errors.Is(err, queue.ErrState) || !j.d.untilWritable(wait) {
 			return
 		}
 	}
