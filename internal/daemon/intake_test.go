@@ -195,7 +195,7 @@ func TestIntake(t *testing.T) {
 		{name: "a path into a folder", files: []string{"j.yaml", "input: sub/x.raw\n", "sub/x.raw", big}, entry: "j.yaml", kind: "manifest", refuse: manifest.CodePolicyPath},
 		{name: "no YAML", files: []string{"j.yaml", "a: [\n"}, entry: "j.yaml", kind: "manifest", refuse: manifest.CodeManifestSyntax},
 		{name: "too large", files: []string{"j.yaml", "# " + strings.Repeat("x", manifest.MaxBytes) + "\ninput: x.raw\n"}, entry: "j.yaml", kind: "manifest", refuse: manifest.CodeManifestLimit},
-		{name: "batch", files: []string{"b.yaml", "jobs:\n  - input: a.raw\n  - input: b.raw\n"}, entry: "b.yaml", kind: "batch", parts: 2},
+		{name: "batch", files: []string{"b.yaml", "jobs:\n  - input: a.raw\n  - input: b.raw\n"}, entry: "b.yaml", kind: "batch", members: []string{"a.raw", "b.raw"}, parts: 2},
 
 		{name: "folder with a disk", files: []string{"vm/web.vmdk", big}, entry: "vm", kind: "folder"},
 		{name: "folder with a disk further down", files: []string{"vm/disks/web.vhdx", big}, entry: "vm", kind: "folder"},
