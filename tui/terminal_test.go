@@ -148,7 +148,7 @@ func TestWatchInTmux(t *testing.T) {
 
 	m := tmux{t, filepath.Join(base, "tmux")}
 	m.run("new-session", "-d", "-s", "w", "-x", "100", "-y", "30",
-		"env LC_ALL=C.UTF-8 NO_COLOR=1 TERM=screen "+filepath.Join(bin, "hyperctl")+" -d "+w+" workflow watch; echo back again; read x")
+		"env -u CI -u ACCESSIBLE LC_ALL=C.UTF-8 NO_COLOR=1 TERM=screen "+filepath.Join(bin, "hyperctl")+" -d "+w+" workflow watch; echo back again; read x")
 	t.Cleanup(func() { _ = exec.Command("tmux", "-S", m.socket, "kill-server").Run() })
 	m.shows("workers 0/", "no jobs here")
 
