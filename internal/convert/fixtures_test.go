@@ -11,34 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"hyper2kvm/internal/disk/disktest"
 	"hyper2kvm/internal/manifest"
 )
-
-// fixtures returns the folder of images that other products made, or skips the test.
-func fixtures(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("HYPER2KVM_FIXTURES")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			if filepath.Dir(root) == root {
-				t.Fatal("no go.mod above the test")
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(filepath.Dir(root), "shared", "fixtures")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "INDEX.tsv")); err != nil {
-		t.Skipf("SKIPPED: no fixtures at %s; set HYPER2KVM_FIXTURES to the folder that holds INDEX.tsv", dir)
-	}
-	return dir
-}
 
 // fixtureBench is a bench whose only source is a fixture.
 func fixtureBench(t *testing.T, path string) *bench {
@@ -50,7 +25,7 @@ func fixtureBench(t *testing.T, path string) *bench {
 }
 
 func TestPackageFixtures(t *testing.T) {
-	dir := fixtures(t)
+	dir := disktest.FixtureDir(t)
 	for name, code := range map[string]string{
 		"ovf/vbox-tdAppliance1-t1.ova":               manifest.CodeMachineNoDisk,
 		"ovf/vbox-tdAppliance1-t2.ova":               "",
@@ -78,7 +53,7 @@ func TestPackageFixtures(t *testing.T) {
 
 // Hostile files end in a plan or in an error with a code, and leave nothing behind.
 func TestHostileFixtures(t *testing.T) {
-	dir := fixtures(t)
+	dir := disktest.FixtureDir(t)
 	paths, err := filepath.Glob(filepath.Join(dir, "hostile", "*"))
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no hostile fixtures: %v", err)

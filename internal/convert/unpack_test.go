@@ -18,6 +18,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"hyper2kvm/internal/disk/disktest"
 	"hyper2kvm/internal/disk/formats"
 	"hyper2kvm/internal/disk/packed"
 	"hyper2kvm/internal/manifest"
@@ -290,7 +291,7 @@ func TestZeroesThatAreUnpackedCostNothing(t *testing.T) {
 // The disks of packages that VirtualBox and ovftool compressed. The digests are those of the contents whose SHA-256 the fixtures' index
 // gives; the first is held against that here, the others are too large for every day.
 func TestCompressedPackageFixtures(t *testing.T) {
-	dir := fixtures(t)
+	dir := disktest.FixtureDir(t)
 	for name, digests := range compressedFixtures {
 		t.Run(name, func(t *testing.T) {
 			b := fixtureBench(t, filepath.Join(dir, "ovf", name))

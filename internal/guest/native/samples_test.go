@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"hyper2kvm/internal/disk/disktest"
 	"hyper2kvm/internal/guest"
 )
 
@@ -31,7 +32,7 @@ func unpacked(t *testing.T, name string) []byte {
 			t.Skip("SKIPPED: qemu-img is not installed, the qcow2 fixture cannot be unpacked")
 		}
 		out := filepath.Join(t.TempDir(), "raw")
-		if msg, err := exec.CommandContext(t.Context(), program, "convert", "-O", "raw", filepath.Join(fixtures(t), name), out).CombinedOutput(); err != nil {
+		if msg, err := exec.CommandContext(t.Context(), program, "convert", "-O", "raw", filepath.Join(disktest.FixtureDir(t), name), out).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, msg)
 		}
 		if b, err = os.ReadFile(out); err != nil {

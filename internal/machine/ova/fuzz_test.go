@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"hyper2kvm/internal/disk/disktest"
 	"hyper2kvm/internal/machine"
 )
 
@@ -58,10 +59,10 @@ func TestOpenWhatArchiveTarWrites(t *testing.T) {
 }
 
 func FuzzOpen(f *testing.F) {
-	seeds, _ := filepath.Glob(filepath.Join(fixtures(f), "hostile/made/*.ova"))
-	small, _ := filepath.Glob(filepath.Join(fixtures(f), "ovf/*-t1.ova"))
+	seeds, _ := filepath.Glob(filepath.Join(disktest.FixtureDir(f), "hostile/made/*.ova"))
+	small, _ := filepath.Glob(filepath.Join(disktest.FixtureDir(f), "ovf/*-t1.ova"))
 	for _, s := range append(seeds, small...) {
-		rel, _ := filepath.Rel(fixtures(f), s)
+		rel, _ := filepath.Rel(disktest.FixtureDir(f), s)
 		f.Add(readFixture(f, rel))
 	}
 	if len(seeds) == 0 || len(small) == 0 {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unicode/utf16"
 
+	"hyper2kvm/internal/disk/disktest"
 	"hyper2kvm/internal/machine"
 )
 
@@ -110,7 +111,7 @@ func TestEveryFixtureParses(t *testing.T) {
 	}
 	var files []string
 	for _, pattern := range []string{"ovf/*.ovf", "ovf/govmomi/*.ovf"} {
-		found, err := filepath.Glob(filepath.Join(fixtures(t), pattern))
+		found, err := filepath.Glob(filepath.Join(disktest.FixtureDir(t), pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +122,7 @@ func TestEveryFixtureParses(t *testing.T) {
 	}
 	for _, f := range files {
 		name := filepath.Base(f)
-		rel, _ := filepath.Rel(fixtures(t), f)
+		rel, _ := filepath.Rel(disktest.FixtureDir(t), f)
 		p, err := Parse(bytes.NewReader(readFixture(t, rel)))
 		switch want := refused[name]; {
 		case want == "" && err != nil:
@@ -345,12 +346,12 @@ func utf16LE(s string) string {
 
 func FuzzParse(f *testing.F) {
 	for _, pattern := range []string{"ovf/cot-*.ovf", "ovf/vbox-*.ovf", "ovf/govmomi/[a-m]*.ovf"} {
-		files, _ := filepath.Glob(filepath.Join(fixtures(f), pattern))
+		files, _ := filepath.Glob(filepath.Join(disktest.FixtureDir(f), pattern))
 		if len(files) == 0 {
 			f.Fatalf("no seeds in %s", pattern)
 		}
 		for _, file := range files {
-			rel, _ := filepath.Rel(fixtures(f), file)
+			rel, _ := filepath.Rel(disktest.FixtureDir(f), file)
 			f.Add(readFixture(f, rel))
 		}
 	}

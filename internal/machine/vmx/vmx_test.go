@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"hyper2kvm/internal/disk/disktest"
 	"hyper2kvm/internal/machine"
 )
 
@@ -60,7 +61,7 @@ func TestFixtures(t *testing.T) {
 			}
 		})
 	}
-	found, err := filepath.Glob(filepath.Join(fixtures(t), "ovf/vmx/*.vmx"))
+	found, err := filepath.Glob(filepath.Join(disktest.FixtureDir(t), "ovf/vmx/*.vmx"))
 	if err != nil || len(found) < 8 {
 		t.Fatalf("%d files: %v", len(found), err)
 	}
@@ -133,7 +134,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	found, _ := filepath.Glob(filepath.Join(fixtures(f), "ovf/vmx/*.vmx"))
+	found, _ := filepath.Glob(filepath.Join(disktest.FixtureDir(f), "ovf/vmx/*.vmx"))
 	if len(found) == 0 {
 		f.Fatal("no seeds")
 	}
