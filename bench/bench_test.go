@@ -47,6 +47,13 @@ func timed(b *testing.B, name string, args ...string) run {
 	return run{time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), usage.Maxrss << 10}
 }
 
+// synced runs a command and then syncs the file that it wrote. Ours returns when an image is on the disk; for the same promise a peer
+// that returns when the kernel has it needs the sync.
+func synced(b *testing.B, path, name string, args ...string) run {
+	b.Helper()
+	return timed(b, "sh", append([]string{"-c", `out=$1; shift; "$@" && exec sync "$out"`, "synced", path, name}, args...)...)
+}
+
 // pairs runs ours and theirs in turn, once unmeasured and then n times, and returns the median ratio theirs/ours of the wall
 // time: how many times faster ours is.
 func pairs(n int, ours, theirs func() run) (ratio float64, ourRuns, theirRuns []run) {

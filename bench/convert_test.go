@@ -35,7 +35,8 @@ func BenchmarkRawToQcow2(b *testing.B) {
 						return timed(b, hyperctl, append([]string{"-q", "image", "convert", src, o}, c.ours...)...)
 					},
 					func() run {
-						return timed(b, qemu, append(append([]string{"convert", "-f", "raw", "-O", "qcow2"}, c.theirs...), src, t)...)
+						os.Remove(t)
+						return synced(b, t, qemu, append(append([]string{"convert", "-f", "raw", "-O", "qcow2"}, c.theirs...), src, t)...)
 					})
 				grown := float64(size(b, o)) / float64(size(b, t))
 				row(b, "%5.2f times as fast (%.1f s against %.1f s), output %+.1f %%, peak %d MB", ratio, wall(ourRuns), wall(theirRuns),

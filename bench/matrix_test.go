@@ -33,7 +33,7 @@ var targets = []target{
 func sources(b *testing.B, dir, hyperctl, qemu string) []source {
 	b.Helper()
 	raw := filepath.Join(dir, "disk.raw")
-	usrDisk(b, raw, 3<<30, 1000<<20)
+	usrDisk(b, raw, 2<<30, 700<<20)
 	at := func(name string) string { return filepath.Join(dir, name) }
 	timed(b, hyperctl, "-q", "image", "convert", raw, at("stream.vmdk"), "--output-format", "vmdk")
 	timed(b, qemu, "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=monolithicSparse", raw, at("sparse.vmdk"))
@@ -82,7 +82,7 @@ func matrixRow(b *testing.B, dir, hyperctl, qemu, raw string, s source, t target
 		return func() run {
 			os.Remove(q)
 			args := append([]string{"convert", "-f", s.read}, more...)
-			return timed(b, qemu, append(append(args, t.theirs...), s.path, q)...)
+			return synced(b, q, qemu, append(append(args, t.theirs...), s.path, q)...)
 		}
 	}
 	plain, ourRuns, _ := pairs(3, ours, theirs())
@@ -93,7 +93,7 @@ func matrixRow(b *testing.B, dir, hyperctl, qemu, raw string, s source, t target
 	if t.name == "raw" || t.name == "qcow2" {
 		cp, _, _ := pairs(3, ours, func() run {
 			os.Remove(q)
-			return timed(b, "cp", "--sparse=always", raw, q)
+			return synced(b, q, "cp", "--sparse=always", raw, q)
 		})
 		line += ", %5.2f x cp"
 		args = append(args, cp)
