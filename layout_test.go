@@ -44,7 +44,7 @@ var floors = map[string][]string{
 	"internal/nbd":             {"internal/disk"},
 	"internal/boottest":        {},
 	"internal/doctor":          {"internal/accel", "internal/guest/guestfs"},
-	"internal/api":             {"internal/queue", "internal/manifest", "internal/version", "schema"},
+	"internal/api":             {"internal/queue", "internal/jobs", "internal/manifest", "internal/version", "schema"},
 	"internal/convert": {
 		"internal/manifest", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/machine", "internal/machine/ovf",
 		"internal/machine/vmx", "internal/machine/ova", "internal/machine/domxml", "internal/guest", "internal/guest/native", "internal/guest/guestfs", "internal/guest/linux", "internal/guest/windows", "internal/nbd",
@@ -54,14 +54,14 @@ var floors = map[string][]string{
 		"internal/queue", "internal/manifest", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/disk/vmdk", "internal/machine",
 		"internal/machine/ovf", "internal/machine/vmx", "internal/machine/ova", "internal/version",
 	},
-	"tui":            {"internal/queue", "internal/manifest", "tui/hush", "tui/jobs", "tui/look"},
+	"tui":            {"internal/queue", "internal/manifest", "tui/hush", "internal/jobs", "tui/look"},
 	"tui/wizard":     {"internal/manifest", "tui/hush", "tui/look"},
-	"tui/jobs":       {"internal/queue", "internal/manifest"},
+	"internal/jobs":  {"internal/queue", "internal/manifest"},
 	"tui/look":       {"internal/queue"},
 	"cmd/hyper2kvmd": {"internal/config", "internal/daemon", "internal/manifest", "internal/queue", "internal/version"},
 	"cmd/hyperctl": {
 		"internal/atomicfile", "internal/config", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/manifest", "internal/queue",
-		"internal/version", "schema", "tui", "tui/jobs", "tui/look", "tui/wizard", "internal/api", "internal/doctor", "internal/accel",
+		"internal/version", "schema", "tui", "internal/jobs", "tui/look", "tui/wizard", "internal/api", "internal/doctor", "internal/accel",
 		"internal/guest", "internal/guest/guestfs",
 	},
 }

@@ -10,8 +10,8 @@ import (
 	osc52 "github.com/aymanbagabas/go-osc52/v2"
 	tea "github.com/charmbracelet/bubbletea"
 
+	"hyper2kvm/internal/jobs"
 	"hyper2kvm/internal/queue"
-	"hyper2kvm/tui/jobs"
 	"hyper2kvm/tui/look"
 )
 

@@ -11,8 +11,8 @@ import (
 	"os"
 	"time"
 
+	"hyper2kvm/internal/jobs"
 	"hyper2kvm/tui/hush"
-	"hyper2kvm/tui/jobs"
 )
 
 // terminalKnown gives TERM back that hush took away while Bubble Tea was initialised.

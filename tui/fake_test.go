@@ -13,9 +13,9 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/muesli/termenv"
 
+	"hyper2kvm/internal/jobs"
 	"hyper2kvm/internal/manifest"
 	"hyper2kvm/internal/queue"
-	"hyper2kvm/tui/jobs"
 )
 
 var noon = time.Date(2026, 11, 22, 14, 2, 11, 0, time.UTC)

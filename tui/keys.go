@@ -7,8 +7,8 @@ import (
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
+	"hyper2kvm/internal/jobs"
 	"hyper2kvm/internal/queue"
-	"hyper2kvm/tui/jobs"
 	"hyper2kvm/tui/look"
 )
 

@@ -10,8 +10,8 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/muesli/termenv"
 
+	"hyper2kvm/internal/jobs"
 	"hyper2kvm/internal/queue"
-	"hyper2kvm/tui/jobs"
 	"hyper2kvm/tui/look"
 )
 

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"hyper2kvm/internal/jobs"
 	"hyper2kvm/internal/queue"
-	"hyper2kvm/tui/jobs"
 	"hyper2kvm/tui/look"
 )
 

@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hyper2kvm/internal/jobs"
 	"hyper2kvm/internal/queue"
 	"hyper2kvm/tui"
-	"hyper2kvm/tui/jobs"
 	"hyper2kvm/tui/look"
 )
 

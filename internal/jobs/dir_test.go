@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"hyper2kvm/internal/jobs"
 	"hyper2kvm/internal/queue"
-	"hyper2kvm/tui/jobs"
 )
 
 // tree makes a workflow directory without a daemon.
