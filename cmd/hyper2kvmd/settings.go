@@ -111,6 +111,7 @@ func settingsOf(c config.Config) daemon.Settings {
 			Format: c.OutFormat, Compress: c.Compress, Compression: c.Compression, Level: c.CompressLevel, Flatten: c.Flatten,
 			FstabMode: c.FstabMode, Grub: c.FixGrub, Initramfs: c.RegenInitramfs, Network: c.FixNetwork, NetworkLevel: c.NetworkFixLevel,
 			RemoveTools: c.RemoveVMwareTools, Inspect: c.Inspect, Fix: c.Fix, Validate: c.ValidateResult, BootTest: c.BootTest,
+			Serial: c.SerialConsole, Compact: c.Compact, Networks: c.NetworkMap,
 		},
 		ImportRoots: c.ImportRoots, OutputRoots: c.OutputRoots, Operators: c.Operators,
 		Settle: c.Settle, TimedSettle: c.TimedSettle, MissingTimeout: c.MissingTimeout, TruncatedGrace: c.TruncatedGrace,

@@ -53,6 +53,20 @@ type Config struct {
 	RemoveVMwareTools bool
 	ValidateResult    bool // the key is validate
 	BootTest          bool
+	SerialConsole     bool              // guests also talk on their serial port
+	Compact           bool              // what guests' file systems do not use is left out
+	NetworkMap        map[string]string // source network to network:NAME or bridge:NAME; "*" for all others
+
+	// How guests are looked into and started.
+	GuestMemory   int           // MiB that appliances and boot tests of all jobs may use together; 0 = half of the host's memory
+	BootTimeout   time.Duration // how long a boot test may take with KVM; without it three times as long
+	AgentPackages string        // absolute directory with packages of qemu-guest-agent to install; "" = none
+
+	// Who may read results: by default those who may read the directory.
+	OutputOwner string // user or number; "" = the daemon's
+	OutputGroup string // group or number; "" = the directory's
+	OutputMode  int    // permissions of the files
+	OutputLabel string // SELinux context; "" = what the policy gives
 }
 
 // Default returns the settings that hold where nothing is said.
@@ -64,5 +78,6 @@ func Default() Config {
 		LogLevel:  "info",
 		OutFormat: "qcow2", Compress: true, Compression: "zlib", Flatten: true, Inspect: true, Fix: true, FstabMode: "stabilize-all",
 		RegenInitramfs: true, FixGrub: true, FixNetwork: true, NetworkFixLevel: "moderate", RemoveVMwareTools: true, ValidateResult: true,
+		Compact: true, BootTimeout: 5 * time.Minute, OutputMode: 0o640,
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,6 +85,7 @@ func (r *reader) read(c *Config) {
 	for key, into := range map[string]*string{
 		"mode": &c.Mode, "workflow_dir": &c.WorkflowDir, "output_dir": &c.OutputDir, "log_file": &c.LogFile, "log_level": &c.LogLevel,
 		"out_format": &c.OutFormat, "compression": &c.Compression, "fstab_mode": &c.FstabMode, "network_fix_level": &c.NetworkFixLevel,
+		"agent_packages": &c.AgentPackages, "output_owner": &c.OutputOwner, "output_group": &c.OutputGroup, "output_label": &c.OutputLabel,
 	} {
 		if v := r.find(key).Text(); v != nil {
 			*into = *v
@@ -92,7 +94,7 @@ func (r *reader) read(c *Config) {
 	for key, into := range map[string]*bool{
 		"compress": &c.Compress, "flatten": &c.Flatten, "inspect": &c.Inspect, "fix": &c.Fix, "regen_initramfs": &c.RegenInitramfs,
 		"fix_grub": &c.FixGrub, "fix_network": &c.FixNetwork, "remove_vmware_tools": &c.RemoveVMwareTools, "validate": &c.ValidateResult,
-		"boot_test": &c.BootTest,
+		"boot_test": &c.BootTest, "serial_console": &c.SerialConsole, "compact": &c.Compact,
 	} {
 		if v := r.find(key).Bool(); v != nil {
 			*into = *v
@@ -105,12 +107,13 @@ func (r *reader) read(c *Config) {
 	}
 	for key, into := range map[string]*time.Duration{
 		"poll_interval": &c.PollInterval, "settle": &c.Settle, "timed_settle": &c.TimedSettle, "missing_timeout": &c.MissingTimeout, "truncated_grace": &c.TruncatedGrace,
-		"stop_timeout": &c.StopTimeout, "stall_timeout": &c.StallTimeout,
+		"stop_timeout": &c.StopTimeout, "stall_timeout": &c.StallTimeout, "boot_timeout": &c.BootTimeout,
 	} {
 		if v, ok := r.find(key).Duration(); ok {
 			*into = v
 		}
 	}
+	r.guests(c)
 	for key, into := range map[string]*[]string{"import_roots": &c.ImportRoots, "output_roots": &c.OutputRoots, "operators": &c.Operators} {
 		switch n := r.find(key); {
 		case n == nil:
@@ -121,6 +124,30 @@ func (r *reader) read(c *Config) {
 				if item.Kind == sy.Text && !slices.Contains(*into, item.Value) {
 					*into = append(*into, item.Value)
 				}
+			}
+		}
+	}
+}
+
+// guests reads what jobs do with guests and results, where the value is no plain word.
+func (r *reader) guests(c *Config) {
+	if v := r.find("guest_memory_mb").Int(); v != nil && *v >= 0 && *v <= maxGuestMemory {
+		c.GuestMemory = int(*v)
+	}
+	if n := r.find("output_mode"); n.Text() != nil {
+		mode, err := strconv.ParseUint(*n.Text(), 8, 16)
+		if err != nil || mode > 0o777 {
+			r.faults = append(r.faults, sy.Fault{Reason: sy.Value, Pos: n.Pos, Path: "output_mode",
+				Message: "want permissions in octal as in \"0640\", got " + sy.Quote(*n.Text())})
+			return
+		}
+		c.OutputMode = int(mode)
+	}
+	if n := r.find("network_map"); n != nil && n.Kind == sy.Map {
+		c.NetworkMap = map[string]string{}
+		for _, e := range n.Entries {
+			if e.Value.Kind == sy.Text {
+				c.NetworkMap[e.Key] = e.Value.Value
 			}
 		}
 	}

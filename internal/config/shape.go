@@ -14,6 +14,12 @@ const (
 	MinPoll = 100 * time.Millisecond
 	// maxRoots is how many import roots, output roots and operators there may be.
 	maxRoots = 256
+	// maxNetworks is how many networks may be mapped: every port group of a large site.
+	maxNetworks = 1024
+	// maxGuestMemory is 16 TiB in MiB: more than any host has.
+	maxGuestMemory = 16 << 20
+	// minBoot is the shortest time that a boot test makes sense with.
+	minBoot = 10 * time.Second
 )
 
 // Field is one key of the file, for people.
@@ -76,6 +82,18 @@ var shape = &sy.Shape{
 		{Key: "remove_vmware_tools", Type: sy.TypeBool, Default: "true", Text: "Remove VMware Tools from guests."},
 		{Key: "validate", Type: sy.TypeBool, Default: "true", Text: "Check results beyond the proof of their content."},
 		{Key: "boot_test", Type: sy.TypeBool, Default: "false", Text: "Start each converted VM for a moment and watch it boot."},
+		{Key: "serial_console", Type: sy.TypeBool, Default: "false", Text: "Let guests' kernels talk on the serial port too."},
+		{Key: "compact", Type: sy.TypeBool, Default: "true", Text: "Leave out what guests' file systems do not use."},
+		{Key: "network_map", Type: sy.TypeLabels, Max: maxNetworks,
+			Text: "What stands for each source network: network:NAME of libvirt, or bridge:NAME of the host. The key * is for all others."},
+		{Key: "guest_memory_mb", Type: sy.TypeInt, Min: 0, Max: maxGuestMemory, Default: "0",
+			Text: "Memory in MiB that appliances and boot tests of all jobs may use together; 0 is half of the host's."},
+		{Key: "boot_timeout", Type: sy.TypeDuration, Default: "5m", Text: "How long a boot test may take where KVM works; three times as long where it does not."},
+		{Key: "agent_packages", Type: sy.TypeText, Text: "Directory with deb and rpm packages of qemu-guest-agent; the one that fits is installed in guests."},
+		{Key: "output_owner", Type: sy.TypeText, Text: "User, or number of one, who gets the files of results."},
+		{Key: "output_group", Type: sy.TypeText, Text: "Group, or number of one, that gets the files of results."},
+		{Key: "output_mode", Type: sy.TypeText, Default: `"0640"`, Text: "Permissions of the files of results, in octal."},
+		{Key: "output_label", Type: sy.TypeText, Text: "SELinux context of the files of results; else what the host's policy gives."},
 	},
 	Instead: map[string]string{
 		"output_format": `did you mean "out_format"?`, "format": `did you mean "out_format"?`, "base_dir": `did you mean "workflow_dir"?`,

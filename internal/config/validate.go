@@ -51,6 +51,10 @@ func (c *Config) check() []sy.Fault {
 	if c.LogFile != "" {
 		c.LogFile = k.dir("log_file", c.LogFile)
 	}
+	if c.AgentPackages != "" {
+		c.AgentPackages = k.dir("agent_packages", c.AgentPackages)
+	}
+	k.guests(*c)
 	if c.WorkflowDir == c.OutputDir {
 		k.fault("output_dir", "", "the output cannot go into the workflow directory itself")
 	}
@@ -80,6 +84,7 @@ func (c *Config) check() []sy.Fault {
 	for key, d := range map[string]struct{ value, least time.Duration }{
 		"poll_interval": {c.PollInterval, MinPoll}, "settle": {c.Settle, 0}, "timed_settle": {c.TimedSettle, time.Second},
 		"missing_timeout": {c.MissingTimeout, time.Second}, "truncated_grace": {c.TruncatedGrace, 0}, "stop_timeout": {c.StopTimeout, 0}, "stall_timeout": {c.StallTimeout, time.Second},
+		"boot_timeout": {c.BootTimeout, minBoot},
 	} {
 		if d.value < d.least || d.value > sy.MaxDuration {
 			k.fault(key, "", "want a duration from %s to %s, got %s", d.least, sy.MaxDuration, d.value)
@@ -109,3 +114,27 @@ func (k *checker) dir(key, s string) string {
 	}
 	return s
 }
+
+// guests checks what jobs do with guests and results.
+func (k *checker) guests(c Config) {
+	for _, target := range c.NetworkMap {
+		kind, name, found := strings.Cut(target, ":")
+		if !found || (kind != "network" && kind != "bridge") || name == "" || sy.Printable(name) != name || strings.ContainsAny(name, "/\\ ") {
+			k.fault("network_map", "", "want network:NAME or bridge:NAME, got %s", sy.Quote(target))
+		}
+	}
+	if c.GuestMemory != 0 && c.GuestMemory < minGuestMemory {
+		k.fault("guest_memory_mb", "", "one appliance needs %d MiB, got %d; 0 is half of the host's memory", minGuestMemory, c.GuestMemory)
+	}
+	if c.OutputMode < 0 || c.OutputMode > 0o777 || c.OutputMode&0o400 == 0 {
+		k.fault("output_mode", "", "want permissions from 0400 to 0777 with which the owner can read, got %#o", c.OutputMode)
+	}
+	for key, name := range map[string]string{"output_owner": c.OutputOwner, "output_group": c.OutputGroup, "output_label": c.OutputLabel} {
+		if name != "" && (len(name) > 256 || sy.Printable(name) != name || strings.ContainsAny(name, "/ \t")) {
+			k.fault(key, "", "want a name or a number, got %s", sy.Quote(name))
+		}
+	}
+}
+
+// minGuestMemory is what one appliance takes, in MiB.
+const minGuestMemory = 1536

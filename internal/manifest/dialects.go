@@ -23,6 +23,7 @@ func (r *reader) jobConfig(doc *sy.Node) {
 	d.Initramfs, d.Grub = doc.Get("regen_initramfs").Bool(), doc.Get("fix_grub").Bool()
 	d.Network, d.RemoveTools = doc.Get("fix_network").Bool(), doc.Get("remove_vmware_tools").Bool()
 	r.networkLevel(doc.Get("network_fix_level"))
+	r.guest(doc)
 	r.boot(doc)
 	r.machine(doc)
 	r.tags(doc.Get("tags"))
@@ -47,6 +48,7 @@ func (r *reader) pipeline(doc *sy.Node) {
 	}
 	d.Network = fix.Get("network", "enabled").Bool()
 	r.networkLevel(fix.Get("network", "fix_level"))
+	r.guest(fix)
 
 	convert := p.Get("convert")
 	format := convert.Get("output_format")
@@ -104,6 +106,7 @@ func (r *reader) artifact(doc *sy.Node) {
 	d.Fix, d.RemoveTools = fix.Get("enabled").Bool(), fix.Get("remove_vmware_tools").Bool()
 	d.FstabMode = word(fix.Get("fstab_mode"), fstabModes)
 	d.Grub, d.Initramfs = fix.Get("update_grub").Bool(), fix.Get("regen_initramfs").Bool()
+	r.guest(fix)
 	d.Validate, d.Integrity = p.Get("validate", "enabled").Bool(), p.Get("validate", "check_image_integrity").Bool()
 	r.boot(p.Get("validate"))
 	r.options(doc.Get("options"))

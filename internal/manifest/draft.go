@@ -20,7 +20,8 @@ type Draft struct {
 	Inspect, DetectOS               *bool
 	Fix                             *bool // the master switch
 	Fstab, Grub, Initramfs, Network *bool
-	RemoveTools                     *bool
+	RemoveTools, Serial, Compact    *bool
+	KeyFile                         string // passphrases of encrypted disks; "" = not said
 	FstabMode, NetworkLevel         *string
 	Format, Compression             *string
 	Compress, Flatten               *bool
@@ -41,11 +42,14 @@ func FromFiles(entry string, paths ...string) Draft {
 	return d
 }
 
-// Inputs returns the source files that the manifest names, in its order.
+// Inputs returns the files that the manifest names, the disks in its order and then the file of keys.
 func (d Draft) Inputs() []string {
 	paths := make([]string, len(d.Source.Disks))
 	for i, disk := range d.Source.Disks {
 		paths[i] = disk.Path
+	}
+	if d.KeyFile != "" {
+		paths = append(paths, d.KeyFile)
 	}
 	return paths
 }
@@ -69,6 +73,13 @@ func (d Draft) Resolve(def Defaults) Job {
 	}
 	j.Source.Disks = slices.Clone(d.Source.Disks)
 	j.Machine.NICs = slices.Clone(d.Machine.NICs)
+	j.Machine.Networks = maps.Clone(def.Networks)
+	for from, to := range d.Machine.Networks {
+		if j.Machine.Networks == nil {
+			j.Machine.Networks = map[string]string{}
+		}
+		j.Machine.Networks[from] = to
+	}
 	j.Origin.Notes, j.Origin.Warnings = slices.Clone(d.Origin.Notes), slices.Clone(d.Origin.Warnings)
 
 	j.Inspect = Inspect{Enabled: or(d.Inspect, def.Inspect || or(d.DetectOS, false)), DetectOS: or(d.DetectOS, true)}
@@ -87,7 +98,7 @@ func (d Draft) Resolve(def Defaults) Job {
 func (d Draft) resolveFix(def Defaults) Fix {
 	mode := or(d.FstabMode, def.FstabMode)
 	asked := or(d.Fstab, false) || or(d.Grub, false) || or(d.Initramfs, false) || or(d.Network, false) || or(d.RemoveTools, false) ||
-		d.NetworkLevel != nil || (d.FstabMode != nil && mode != FstabNoop)
+		or(d.Serial, false) || or(d.Compact, false) || d.NetworkLevel != nil || (d.FstabMode != nil && mode != FstabNoop)
 	return Fix{
 		Enabled:           or(d.Fix, def.Fix || asked),
 		Fstab:             or(d.Fstab, true) && mode != FstabNoop,
@@ -97,6 +108,9 @@ func (d Draft) resolveFix(def Defaults) Fix {
 		Network:           or(d.Network, def.Network || d.NetworkLevel != nil),
 		NetworkLevel:      or(d.NetworkLevel, def.NetworkLevel),
 		RemoveVMwareTools: or(d.RemoveTools, def.RemoveTools),
+		SerialConsole:     or(d.Serial, def.Serial),
+		Compact:           or(d.Compact, def.Compact),
+		KeyFile:           d.KeyFile,
 	}
 }
 
@@ -130,6 +144,7 @@ func (d Draft) asked() Asked {
 		"machine.os_hint":         d.Machine.OSHint != "",
 		"machine.os_version":      d.Machine.OSVersion != "",
 		"machine.nics":            len(d.Machine.NICs) > 0,
+		"machine.networks":        len(d.Machine.Networks) > 0,
 		"inspect":                 d.Inspect != nil,
 		"inspect.detect_os":       d.DetectOS != nil,
 		"fix":                     d.Fix != nil,
@@ -140,6 +155,9 @@ func (d Draft) asked() Asked {
 		"fix.network":             d.Network != nil,
 		"fix.network_level":       d.NetworkLevel != nil,
 		"fix.remove_vmware_tools": d.RemoveTools != nil,
+		"fix.serial_console":      d.Serial != nil,
+		"fix.compact":             d.Compact != nil,
+		"fix.key_file":            d.KeyFile != "",
 		"convert.format":          d.Format != nil,
 		"convert.compress":        d.Compress != nil,
 		"convert.compression":     d.Compression != nil,

@@ -29,15 +29,15 @@ func TestResolveFix(t *testing.T) {
 		def  manifest.Defaults
 		want manifest.Fix
 	}{
-		{"input: a", manifest.ProductDefaults(), manifest.Fix{Enabled: true, Fstab: true, FstabMode: "stabilize-all", Grub: true, Initramfs: true, Network: true, NetworkLevel: "moderate", RemoveVMwareTools: true}},
-		{"input: a\nfix: false", manifest.ProductDefaults(), manifest.Fix{Fstab: true, FstabMode: "stabilize-all", Grub: true, Initramfs: true, Network: true, NetworkLevel: "moderate", RemoveVMwareTools: true}},
-		{"input: a\nfstab_mode: noop", off, manifest.Fix{FstabMode: "noop", Grub: true, Initramfs: true, NetworkLevel: "moderate", RemoveVMwareTools: true}},
-		{"input: a\nfix_grub: false", off, manifest.Fix{Fstab: true, FstabMode: "stabilize-all", Initramfs: true, NetworkLevel: "moderate", RemoveVMwareTools: true}},
-		{"input: a\nnetwork_fix_level: full", off, manifest.Fix{Enabled: true, Fstab: true, FstabMode: "stabilize-all", Grub: true, Initramfs: true, Network: true, NetworkLevel: "aggressive", RemoveVMwareTools: true}},
+		{"input: a", manifest.ProductDefaults(), manifest.Fix{Enabled: true, Fstab: true, FstabMode: "stabilize-all", Grub: true, Initramfs: true, Network: true, NetworkLevel: "moderate", RemoveVMwareTools: true, Compact: true}},
+		{"input: a\nfix: false", manifest.ProductDefaults(), manifest.Fix{Fstab: true, FstabMode: "stabilize-all", Grub: true, Initramfs: true, Network: true, NetworkLevel: "moderate", RemoveVMwareTools: true, Compact: true}},
+		{"input: a\nfstab_mode: noop", off, manifest.Fix{FstabMode: "noop", Grub: true, Initramfs: true, NetworkLevel: "moderate", RemoveVMwareTools: true, Compact: true}},
+		{"input: a\nfix_grub: false", off, manifest.Fix{Fstab: true, FstabMode: "stabilize-all", Initramfs: true, NetworkLevel: "moderate", RemoveVMwareTools: true, Compact: true}},
+		{"input: a\nnetwork_fix_level: full", off, manifest.Fix{Enabled: true, Fstab: true, FstabMode: "stabilize-all", Grub: true, Initramfs: true, Network: true, NetworkLevel: "aggressive", RemoveVMwareTools: true, Compact: true}},
 		{pipe + "  fix: {fstab: {enabled: false}, initramfs: {enabled: true, regenerate: false}, remove_vmware_tools: false}", manifest.ProductDefaults(),
-			manifest.Fix{Enabled: true, FstabMode: "stabilize-all", Grub: true, Network: true, NetworkLevel: "moderate"}},
+			manifest.Fix{Enabled: true, FstabMode: "stabilize-all", Grub: true, Network: true, NetworkLevel: "moderate", Compact: true}},
 		{pipe + "  fix: {initramfs: {enabled: false, regenerate: true}, network: {enabled: false, fix_level: conservative}}", manifest.ProductDefaults(),
-			manifest.Fix{Enabled: true, Fstab: true, FstabMode: "stabilize-all", Grub: true, NetworkLevel: "conservative", RemoveVMwareTools: true}},
+			manifest.Fix{Enabled: true, Fstab: true, FstabMode: "stabilize-all", Grub: true, NetworkLevel: "conservative", RemoveVMwareTools: true, Compact: true}},
 	}
 	for _, tt := range tests {
 		if got := one(t, tt.text).Resolve(tt.def).Fix; got != tt.want {

@@ -78,9 +78,11 @@ type OriginWarning struct {
 // The paths are those of Job in JSON:
 //
 //	name, source.type, dry_run
-//	machine.cpus, machine.memory_mib, machine.firmware, machine.secure_boot, machine.os_hint, machine.os_version, machine.nics
+//	machine.cpus, machine.memory_mib, machine.firmware, machine.secure_boot, machine.os_hint, machine.os_version, machine.nics,
+//	machine.networks
 //	inspect, inspect.detect_os
-//	fix, fix.fstab, fix.fstab_mode, fix.grub, fix.initramfs, fix.network, fix.network_level, fix.remove_vmware_tools
+//	fix, fix.fstab, fix.fstab_mode, fix.grub, fix.initramfs, fix.network, fix.network_level, fix.remove_vmware_tools,
+//	fix.serial_console, fix.compact, fix.key_file
 //	convert.format, convert.compress, convert.compression, convert.level, convert.flatten, convert.output_dir, convert.output_name
 //	validate, validate.integrity, validate.boot_test, validate.boot_require
 type Asked map[string]bool
@@ -114,6 +116,8 @@ type Machine struct {
 	OSHint     string `json:"os_hint,omitempty"` // linux, windows
 	OSVersion  string `json:"os_version,omitempty"`
 	NICs       []NIC  `json:"nics,omitempty"`
+	// Networks says which libvirt network or bridge stands for a source network: "VM Network" to "network:default" or "bridge:br0".
+	Networks map[string]string `json:"networks,omitempty"`
 }
 
 // NIC is a network card that a manifest names.
@@ -139,6 +143,9 @@ type Fix struct {
 	Network           bool   `json:"network"`
 	NetworkLevel      string `json:"network_level"`
 	RemoveVMwareTools bool   `json:"remove_vmware_tools"`
+	SerialConsole     bool   `json:"serial_console"`     // the guest also talks on its serial port
+	Compact           bool   `json:"compact"`            // free blocks of the guest's file systems are not converted
+	KeyFile           string `json:"key_file,omitempty"` // passphrases of encrypted disks: plain name beside the manifest, or absolute path
 }
 
 // Convert says what is written.
@@ -173,6 +180,9 @@ type Defaults struct {
 	Network      bool
 	NetworkLevel string
 	RemoveTools  bool
+	Serial       bool
+	Compact      bool
+	Networks     map[string]string // as in Machine; what a manifest says of a network replaces it
 	Inspect      bool
 	Fix          bool
 	Validate     bool
@@ -180,11 +190,11 @@ type Defaults struct {
 }
 
 // ProductDefaults returns what holds where neither the manifest nor the configuration says anything: fstab stabilize-all,
-// grub and initramfs on, network moderate, qcow2 with zlib, flatten on, validate on, boot test off.
+// grub and initramfs on, network moderate, compact on, qcow2 with zlib, flatten on, validate on, boot test off.
 func ProductDefaults() Defaults {
 	return Defaults{
 		Format: FormatQcow2, Compress: true, Compression: CompressionZlib, Flatten: true,
 		FstabMode: FstabStabilizeAll, Grub: true, Initramfs: true, Network: true, NetworkLevel: NetworkModerate,
-		RemoveTools: true, Inspect: true, Fix: true, Validate: true,
+		RemoveTools: true, Compact: true, Inspect: true, Fix: true, Validate: true,
 	}
 }

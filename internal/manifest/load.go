@@ -214,7 +214,7 @@ func (l *log) splitBatch(root *sy.Node) []*sy.Node {
 	if vms == nil {
 		return []*sy.Node{root}
 	}
-	for _, key := range []string{"vm", "nics", "options", "tags"} {
+	for _, key := range []string{"vm", "nics", "network_map", "options", "tags"} {
 		if n := root.Get(key); n != nil {
 			conflict(n, "move it into an item of vms", sy.Quote(key)+` cannot stand beside "vms": it is of one VM`)
 		}

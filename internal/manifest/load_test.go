@@ -73,7 +73,7 @@ func TestPromised(t *testing.T) {
 		Dialect: manifest.DialectJobConfig, Name: "my-vm", Source: manifest.Source{Disks: []manifest.SourceDisk{{Path: "my-vm.vmdk"}}},
 		Inspect: manifest.Inspect{Enabled: true, DetectOS: true},
 		Fix: manifest.Fix{Enabled: true, Fstab: true, FstabMode: "stabilize-all", Grub: true, Initramfs: true, Network: true, NetworkLevel: "moderate",
-			RemoveVMwareTools: true},
+			RemoveVMwareTools: true, Compact: true},
 		Convert: manifest.Convert{Format: "qcow2", Compress: true, Compression: "zlib", Flatten: true},
 		Check:   manifest.Check{Enabled: true, Integrity: true},
 		Asked:   manifest.Asked{"convert.format": true, "convert.compress": true, "fix.fstab_mode": true, "fix.initramfs": true, "fix.grub": true},

@@ -214,10 +214,39 @@ func (r *reader) machine(doc *sy.Node) {
 		m.OSHint = *hint
 	}
 	m.OSVersion = text(vm.Get("os_version"))
+	r.networks(doc.Get("network_map"))
 	nics := doc.Get("nics")
 	for i := range min(items(nics), MaxNICs) {
 		n := nics.Items[i]
 		m.NICs = append(m.NICs, NIC{ID: text(n.Get("id")), MAC: r.mac(n.Get("mac")), Network: text(n.Get("network"))})
+	}
+}
+
+// guest reads the keys of FIX that every dialect has.
+func (r *reader) guest(in *sy.Node) {
+	r.d.Serial, r.d.Compact = in.Get("serial_console").Bool(), in.Get("compact").Bool()
+	if n := in.Get("key_file"); n != nil {
+		if keys, ok := r.source(n); ok {
+			r.d.KeyFile = keys.Path
+		}
+	}
+}
+
+// networks reads what stands for the source's networks.
+func (r *reader) networks(n *sy.Node) {
+	if n == nil || n.Kind != sy.Map || len(n.Entries) == 0 || len(n.Entries) > MaxNetworks {
+		return
+	}
+	r.d.Machine.Networks = map[string]string{}
+	for _, e := range n.Entries {
+		if e.Value.Kind != sy.Text {
+			continue // reported already
+		}
+		if err := CheckNetwork(e.Value.Value); err != nil {
+			r.fail(CodeManifestValue, e.Value, "virsh net-list --all lists networks, ip link show type bridge lists bridges", "%v", err)
+			continue
+		}
+		r.d.Machine.Networks[e.Key] = e.Value.Value
 	}
 }
 

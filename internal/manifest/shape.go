@@ -14,6 +14,8 @@ const (
 	MaxDisks = 64
 	// MaxNICs is how many network cards a VM may have; vSphere and Hyper-V allow 10 and 12.
 	MaxNICs = 32
+	// MaxNetworks is how many networks may be mapped: every port group of a large site.
+	MaxNetworks = 1024
 	// MaxTags is how many labels a VM may have.
 	MaxTags = 64
 	// maxNotes is how many notes and export warnings are carried along.
@@ -68,6 +70,15 @@ func removeToolsField() sy.Field {
 	return sy.Field{Key: "remove_vmware_tools", Type: sy.TypeBool, Default: "true", Text: "Remove VMware Tools from the guest, or keep it from starting."}
 }
 
+// guestFields are those of FIX that every dialect has under the same key.
+func guestFields() []sy.Field {
+	return []sy.Field{
+		{Key: "serial_console", Type: sy.TypeBool, Default: "false", Text: "Let the guest's kernels talk on the serial port too."},
+		{Key: "compact", Type: sy.TypeBool, Default: "true", Text: "Leave out what the guest's file systems do not use."},
+		{Key: "key_file", Type: sy.TypeText, Text: "A file with the passphrases of encrypted disks, a line each; its plain name beside the manifest, or an absolute path."},
+	}
+}
+
 func backupField() sy.Field {
 	return sy.Field{Key: "backup", Type: sy.TypeBool, Text: "Accepted; the source is never written, so it is its own backup."}
 }
@@ -118,6 +129,8 @@ func vmFields() []sy.Field {
 				{Key: "network", Type: sy.TypeText, Text: "Network that the card was connected to."},
 			},
 		}},
+		{Key: "network_map", Type: sy.TypeLabels, Max: MaxNetworks,
+			Text: "What stands for each source network: network:NAME of libvirt, or bridge:NAME of the host. The key * is for all others."},
 	}
 }
 
@@ -155,6 +168,9 @@ func jobFields(inList bool) []sy.Field {
 		sy.Field{Key: "fix_network", Type: sy.TypeBool, Default: "true", Text: "Repair the guest's network settings."},
 		networkLevelField("network_fix_level"),
 		removeToolsField(),
+	)
+	fields = append(fields, guestFields()...)
+	fields = append(fields,
 		sy.Field{Key: "validate", Type: sy.TypeBool, Default: "true", Text: "Check the result beyond the proof of its content."},
 		bootTestField(), requireBootField(),
 		sy.Field{Key: "dry_run", Type: sy.TypeBool, Default: "false", Text: "Plan and report, convert nothing."},
@@ -199,7 +215,7 @@ func pipelineField(required bool) sy.Field {
 				enabledField("Look into the guest."),
 				{Key: "detect_os", Type: sy.TypeBool, Default: "true", Text: "Find out the guest's system."},
 			}, Instead: map[string]string{"detect_kernel": "kernels are always looked for"}}},
-			{Key: "fix", Type: sy.TypeMap, Text: "FIX: repair the guest.", Of: &sy.Shape{Fields: []sy.Field{
+			{Key: "fix", Type: sy.TypeMap, Text: "FIX: repair the guest.", Of: &sy.Shape{Fields: append([]sy.Field{
 				enabledField("Repair the guest; false switches all repairs off."),
 				{Key: "fstab", Type: sy.TypeMap, Text: "/etc/fstab.", Of: &sy.Shape{Fields: []sy.Field{
 					enabledField("Repair /etc/fstab."), fstabModeField("mode")}}},
@@ -211,7 +227,7 @@ func pipelineField(required bool) sy.Field {
 				{Key: "network", Type: sy.TypeMap, Text: "The guest's network settings.", Of: &sy.Shape{Fields: []sy.Field{
 					enabledField("Repair the guest's network settings."), networkLevelField("fix_level")}}},
 				removeToolsField(), backupField(),
-			}, Instead: map[string]string{
+			}, guestFields()...), Instead: map[string]string{
 				"inject_drivers": "virtio drivers are always seen to by initramfs", "fix_fstab": `did you mean "fstab"?`, "fstab_mode": `did you mean "fstab: {mode: ...}"?`,
 				"fix_grub": `did you mean "grub"?`, "update_grub": `did you mean "grub"?`, "regen_initramfs": `did you mean "initramfs"?`,
 				"regenerate_initramfs": `did you mean "initramfs"?`, "fix_network": `did you mean "network"?`,
@@ -284,14 +300,14 @@ var artifactShape = &sy.Shape{Fields: append([]sy.Field{
 			enabledField("Look into the guest."),
 			{Key: "collect_guest_info", Type: sy.TypeBool, Default: "true", Text: "Find out the guest's system."},
 		}, Instead: map[string]string{"detect_os": `did you mean "collect_guest_info"?`, "detect_kernel": `did you mean "collect_guest_info"?`}}},
-		{Key: "fix", Type: sy.TypeMap, Text: "FIX: repair the guest.", Of: &sy.Shape{Fields: []sy.Field{
+		{Key: "fix", Type: sy.TypeMap, Text: "FIX: repair the guest.", Of: &sy.Shape{Fields: append([]sy.Field{
 			enabledField("Repair the guest; false switches all repairs off."),
 			backupField(),
 			{Key: "print_fstab", Type: sy.TypeBool, Text: "Accepted; the report has every change in full."},
 			{Key: "update_grub", Type: sy.TypeBool, Default: "true", Text: "Repair the boot loader's configuration."},
 			{Key: "regen_initramfs", Type: sy.TypeBool, Default: "true", Text: "Rebuild the initramfs with virtio drivers."},
 			fstabModeField("fstab_mode"), removeToolsField(),
-		}, Instead: map[string]string{
+		}, guestFields()...), Instead: map[string]string{
 			"inject_drivers": "virtio drivers are always seen to by regen_initramfs", "fix_fstab": `did you mean "fstab_mode"?`, "fstab": `did you mean "fstab_mode"?`,
 			"fix_grub": `did you mean "update_grub"?`, "grub": `did you mean "update_grub"?`, "regenerate_initramfs": `did you mean "regen_initramfs"?`,
 			"initramfs": `did you mean "regen_initramfs"?`, "network": "the artifact manifest has no network repair; a pipeline manifest has",
