@@ -9,8 +9,8 @@ type Code struct {
 	Retryable bool   // the same job may succeed later without being changed
 }
 
-// The codes. AREA is SRC (the source), IMG (inside an image), MAN (manifest), VM (description of the machine), FIX, OUT (the
-// output), SPC (space), SEC (policy), JOB (the run), Q (the queue), CFG (configuration).
+// The codes. AREA is SRC (the source), IMG (inside an image), MAN (manifest), VM (description of the machine), FIX, GST
+// (the guest), BOOT, CHK (checks of the result), OUT (the output), SPC (space), SEC (policy), JOB (the run), Q (the queue), CFG (configuration), API (requests to hyperctl serve).
 const (
 	CodeSourceMissing     = "H2K-SRC-001"
 	CodeSourceUnreadable  = "H2K-SRC-002"
@@ -46,8 +46,19 @@ const (
 	CodeMachineMember     = "H2K-VM-003"
 	CodeMachineSeveral    = "H2K-VM-004" // several systems in one package
 	CodeMachineNoDisk     = "H2K-VM-005"
-	CodeMachineAssumed    = "H2K-VM-006" // something the description leaves open was filled in
-	CodeFixUnavailable    = "H2K-FIX-001"
+	CodeMachineAssumed    = "H2K-VM-006"  // something the description leaves open was filled in
+	CodeFixUnavailable    = "H2K-FIX-001" // libguestfs is missing
+	CodeFixLeftOut        = "H2K-FIX-002" // a repair was left out
+	CodeFixFailed         = "H2K-FIX-003" // a command of the guest failed, or did not do what it was for
+	CodeFixSpace          = "H2K-FIX-004" // too little space in the guest
+	CodeGuestAppliance    = "H2K-GST-001" // the appliance did not start, or died
+	CodeGuestEncrypted    = "H2K-GST-002"
+	CodeGuestUnclean      = "H2K-GST-003" // hibernated, or a file system that cannot be written safely
+	CodeGuestUnknown      = "H2K-GST-004" // no operating system was found
+	CodeGuestAdvice       = "H2K-GST-005" // what a person should do in the guest
+	CodeBootFailed        = "H2K-BOOT-001"
+	CodeBootUnavailable   = "H2K-BOOT-002"
+	CodeGuestCheck        = "H2K-CHK-001" // the output's guest has a fault
 	CodeOutputExists      = "H2K-OUT-001"
 	CodeOutputWrite       = "H2K-OUT-002"
 	CodeOutputProof       = "H2K-OUT-003" // the output does not read back as written
@@ -66,4 +77,17 @@ const (
 	CodeQueueName         = "H2K-Q-002"
 	CodeQueueLayout       = "H2K-Q-003"
 	CodeConfig            = "H2K-CFG-001"
+	CodeAPIToken          = "H2K-API-001"
+	CodeAPIRole           = "H2K-API-002"
+	CodeAPIOrigin         = "H2K-API-003" // a host or an origin that is not allowed
+	CodeAPIRequest        = "H2K-API-004" // a parameter or a body that is not understood
+	CodeAPIUpload         = "H2K-API-005" // too large, or not a document
+	CodeAPIRoute          = "H2K-API-006" // no such resource, or not with this method
+	CodeAPINoJob          = "H2K-API-007"
+	CodeAPIState          = "H2K-API-008"
+	CodeAPIDaemon         = "H2K-API-009" // the daemon does not run or does not answer
+	CodeAPIMissing        = "H2K-API-010" // not part of this server
+	CodeAPIBusy           = "H2K-API-011"
+	CodeAPIKey            = "H2K-API-012" // an idempotency key that was used for something else
+	CodeAPIInternal       = "H2K-API-013"
 )

@@ -189,10 +189,67 @@ var codes = []Code{
 		Hint:  "Read the message, and edit the domain XML where you know better: virsh edit NAME",
 	},
 	{
-		ID: CodeFixUnavailable, Title: "A repair was asked for that cannot be made",
-		Cause:     "The manifest itself asks for a repair of the guest, and this program or this host cannot make it.",
-		Hint:      "Leave the repair out of the manifest, then: hyperctl workflow retry JOB",
+		ID: CodeFixUnavailable, Title: "A repair was asked for that this host cannot make",
+		Cause:     "The manifest itself asks for a repair of the guest, and libguestfs, which opens the guest's file systems, is not here or not usable.",
+		Hint:      "Install it (apt install libguestfs-tools, or dnf install guestfs-tools), run hyperctl doctor, then: hyperctl workflow retry JOB",
 		Retryable: true,
+	},
+	{
+		ID: CodeFixLeftOut, Title: "A repair was left out",
+		Cause: "Something in the guest was not understood or could not be made safe, so it was left as it was; the rest was done.",
+		Hint:  "Read the warning: it names the file and what to do by hand.",
+	},
+	{
+		ID: CodeFixFailed, Title: "A repair of the guest failed",
+		Cause: "A command of the guest's own failed, or it ended well and what it made does not hold what it was made for. The source is as it was.",
+		Hint:  "Read the command's output: hyperctl workflow log JOB. To convert the guest as it is, set fix: false and retry.",
+	},
+	{
+		ID: CodeFixSpace, Title: "The guest has too little free space for the repairs",
+		Cause: "A new initramfs is built beside the old one and needs room in the file system that holds it.",
+		Hint:  "Free space in the source VM (old kernels in /boot are the usual cause), export it again, and retry.",
+	},
+	{
+		ID: CodeGuestAppliance, Title: "The libguestfs appliance failed",
+		Cause:     "The small virtual machine that opens the guest's file systems did not start, or it stopped.",
+		Hint:      "Run hyperctl doctor on the host, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeGuestEncrypted, Title: "The guest is encrypted and no key opens it",
+		Cause: "A disk of the guest is a LUKS container or BitLocker volume, and the job has no passphrase that fits.",
+		Hint:  "Name a file with the passphrase under key_file in the manifest; or set fix: false to convert the disk without looking into it.",
+	},
+	{
+		ID: CodeGuestUnclean, Title: "The guest was not shut down cleanly",
+		Cause: "A file system of the guest is hibernated or damaged, so that it cannot be changed safely.",
+		Hint:  "Start the source VM, shut it down in full (Windows: shutdown /s /t 0, with Fast Startup off; powercfg /h off), export it again.",
+	},
+	{
+		ID: CodeGuestUnknown, Title: "No operating system was found on the disks",
+		Cause: "The disks hold file systems, and none of them is the root of a system that is known. Data disks are like that.",
+		Hint:  "If it is a data disk, nothing is wrong. Else look with: hyperctl inspect IMAGE",
+	},
+	{
+		ID: CodeGuestAdvice, Title: "Something is left to do in the guest",
+		Cause: "The guest runs as it is, and would run better after a step that only a person can take.",
+		Hint:  "Read the warning: it says the step.",
+	},
+	{
+		ID: CodeBootFailed, Title: "The converted VM did not boot in its test",
+		Cause: "The VM was started on a throw-away copy, and it did not come up: the serial log and the screenshot beside the report show how far it came.",
+		Hint:  "Look at boot-test/serial.log and boot-test/screen.png in the output directory. To keep the result all the same, set require_boot: false.",
+	},
+	{
+		ID: CodeBootUnavailable, Title: "The boot test could not be made",
+		Cause:     "qemu-system-x86_64, or the firmware that the guest needs, is not on this host.",
+		Hint:      "Install it (apt install qemu-system-x86 ovmf, or dnf install qemu-kvm edk2-ovmf), run hyperctl doctor, then: hyperctl workflow retry JOB",
+		Retryable: true,
+	},
+	{
+		ID: CodeGuestCheck, Title: "The converted guest has a fault",
+		Cause: "The result was opened again, and a file system in it has errors, or its configuration names something that is not there.",
+		Hint:  "Read the message: it names what is wrong. If the source has the same fault, repair it there and convert again.",
 	},
 	{
 		ID: CodeOutputExists, Title: "The output is there already",
@@ -294,6 +351,71 @@ var codes = []Code{
 		ID: CodeConfig, Title: "The daemon's configuration is not valid",
 		Cause: "A key is unknown, a value is of the wrong kind, or two settings contradict each other.",
 		Hint:  "The message gives line and column; check the file with: hyper2kvmd --check-config --config FILE",
+	},
+	{
+		ID: CodeAPIToken, Title: "The request to hyperctl serve carries no valid token",
+		Cause: "There is no header Authorization: Bearer TOKEN and no session, or the token or the session is not known (any more).",
+		Hint:  "Send the header with a token of the file that --token-file names, or open the link that hyperctl serve printed.",
+	},
+	{
+		ID: CodeAPIRole, Title: "The token allows to read only",
+		Cause: "The request would change something, and its token has the role read.",
+		Hint:  "Use a token with the role full.",
+	},
+	{
+		ID: CodeAPIOrigin, Title: "The request names a host, or comes from a page, that is not allowed",
+		Cause: "The Host header is none of the names that hyperctl serve answers to, or a browser sent the request for another site's page.",
+		Hint:  "Start hyperctl serve with --allow-host NAME for each further name under which it is reached.",
+	},
+	{
+		ID: CodeAPIRequest, Title: "The request is not understood",
+		Cause: "A parameter or the body has a value that is not among the allowed ones; the detail says which.",
+		Hint:  "Compare the request with /api/openapi.yaml.",
+	},
+	{
+		ID: CodeAPIUpload, Title: "The body is too large, or no document",
+		Cause: "Only manifests in JSON or YAML are posted, at most 1 MiB. Disks are copied into the drop zone, not posted.",
+		Hint:  "Copy the disk to to_be_processed/ (cp, scp, rsync) or name its path in the manifest; send manifests with Content-Type: application/json or application/yaml.",
+	},
+	{
+		ID: CodeAPIRoute, Title: "There is no such resource",
+		Cause: "The path, or the method on it, is not one that hyperctl serve knows.",
+		Hint:  "The list is in /api/openapi.yaml.",
+	},
+	{
+		ID: CodeAPINoJob, Title: "There is no such job, or not what was asked for of it",
+		Cause: "No job has this id or name; or it has no report, because it is not done, or no log, because it has not started.",
+		Hint:  "List the jobs: GET /api/workflow/jobs, or hyperctl workflow list --all",
+	},
+	{
+		ID: CodeAPIState, Title: "The job is in no state for that",
+		Cause: "Only failed jobs are retried, and only queued, waiting and running ones cancelled; or the daemon refused, as the detail says.",
+		Hint:  "Look at the job again: GET /api/workflow/jobs/ID",
+	},
+	{
+		ID: CodeAPIDaemon, Title: "The daemon does not run, or does not answer",
+		Cause: "The request needs the daemon, which nobody started, or which hangs.",
+		Hint:  "sudo systemctl start hyper2kvm-workflow, then ask again.", Retryable: true,
+	},
+	{
+		ID: CodeAPIMissing, Title: "This server cannot do that",
+		Cause: "The request is known, and this version, or the way it was started, has nothing that answers it.",
+		Hint:  "The detail says what is missing.",
+	},
+	{
+		ID: CodeAPIBusy, Title: "The server does too much at once already",
+		Cause: "There are as many event streams, followed logs or plans under way as the server allows.",
+		Hint:  "Try again in a moment; close tabs that are not looked at.", Retryable: true,
+	},
+	{
+		ID: CodeAPIKey, Title: "The idempotency key was used for another manifest",
+		Cause: "A key stands for one submission: the same key with another body would be a mistake to hide.",
+		Hint:  "Send a new Idempotency-Key.",
+	},
+	{
+		ID: CodeAPIInternal, Title: "The server could not read or write the workflow directory, or made a mistake",
+		Cause: "The detail says what happened.",
+		Hint:  "Look at the log of hyperctl serve.", Retryable: true,
 	},
 }
 

@@ -29,6 +29,9 @@ func newID(now time.Time) string {
 	return string(out[:])
 }
 
+// IsID says whether a word has the form of an id of a job.
+func IsID(s string) bool { return isID(s) }
+
 // isID says whether a word has the form of an id. Only such words become parts of paths.
 func isID(s string) bool {
 	if len(s) != idLen || s[0] > '7' {

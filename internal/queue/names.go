@@ -2,6 +2,7 @@ package queue
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -76,6 +77,14 @@ func checkName(name string) error {
 		}
 	}
 	return nil
+}
+
+// CheckKey says whether a word from outside may name a job: an id, or the name that an entry may have. Errors are ErrName.
+func CheckKey(key string) error {
+	if isID(key) {
+		return nil
+	}
+	return errors.Join(checkOwnName(key), checkName(key))
 }
 
 // checkOwnName says whether a name read from a record of ours is one plain name, so that it can be joined to a path.
