@@ -48,7 +48,7 @@ func TestCodes(t *testing.T) {
 	if len(want) < 50 {
 		t.Fatalf("found only %d constants", len(want))
 	}
-	form := regexp.MustCompile(`^H2K-(SRC|IMG|MAN|VM|FIX|OUT|SPC|SEC|JOB|Q|CFG)-\d{3}$`)
+	form := regexp.MustCompile(`^H2K-(SRC|IMG|MAN|VM|FIX|OUT|SPC|SEC|JOB|Q|CFG|API|GST|BOOT|CHK)-\d{3}$`)
 	seen := map[string]bool{}
 	for _, c := range manifest.Codes() {
 		if want[c.ID] == "" || seen[c.ID] || !form.MatchString(c.ID) {

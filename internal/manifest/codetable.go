@@ -395,7 +395,7 @@ var codes = []Code{
 	{
 		ID: CodeAPIDaemon, Title: "The daemon does not run, or does not answer",
 		Cause: "The request needs the daemon, which nobody started, or which hangs.",
-		Hint:  "sudo systemctl start hyper2kvm-workflow, then ask again.", Retryable: true,
+		Hint:  "sudo systemctl start hyper2kvm-workflow, then ask again.",
 	},
 	{
 		ID: CodeAPIMissing, Title: "This server cannot do that",
@@ -405,7 +405,7 @@ var codes = []Code{
 	{
 		ID: CodeAPIBusy, Title: "The server does too much at once already",
 		Cause: "There are as many event streams, followed logs or plans under way as the server allows.",
-		Hint:  "Try again in a moment; close tabs that are not looked at.", Retryable: true,
+		Hint:  "Try again in a moment; close tabs that are not looked at.",
 	},
 	{
 		ID: CodeAPIKey, Title: "The idempotency key was used for another manifest",
@@ -415,7 +415,7 @@ var codes = []Code{
 	{
 		ID: CodeAPIInternal, Title: "The server could not read or write the workflow directory, or made a mistake",
 		Cause: "The detail says what happened.",
-		Hint:  "Look at the log of hyperctl serve.", Retryable: true,
+		Hint:  "Look at the log of hyperctl serve.",
 	},
 }
 
