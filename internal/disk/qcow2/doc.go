@@ -33,6 +33,9 @@
 // Compressed clusters are packed byte after byte. Clusters that do not shrink are stored plain; they wait (at most 1 MiB of them)
 // until they can be written side by side, so that they do not tear holes of half a cluster into the packed data.
 //
+// CreateOverlay writes an image in which nothing is stored yet, above a backing file that somebody else will open by its name; OpenOver
+// reads it later above an image that is given, whatever the name says.
+//
 // The size in the header is a multiple of 512, as qemu demands (it ignores the rest of another one). A disk of any other size gets
 // the next multiple, and what is past its end reads as zero. That never cuts content; whoever compares such an image with its
 // source compares the common length and finds zeroes behind it.

@@ -78,6 +78,14 @@ func (e extensions) featureNames(mask uint64) string {
 	return strings.Join(names, ", ")
 }
 
+// appendBackingFormat appends the name of the backing file's format.
+func appendBackingFormat(b []byte, format string) []byte {
+	b = binary.BigEndian.AppendUint32(b, extBackingFormat)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(format)))
+	b = append(b, format...)
+	return append(b, make([]byte, -len(format)&7)...)
+}
+
 // appendFeatureName appends a feature name table with one incompatible bit.
 func appendFeatureName(b []byte, mask uint64, name string) []byte {
 	b = binary.BigEndian.AppendUint32(b, extFeatureNames)

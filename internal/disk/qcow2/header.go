@@ -235,7 +235,8 @@ func (h *header) checkTables(f disk.File) error {
 	return nil
 }
 
-// encode returns the first bytes of the header cluster of an image that is written: version 3, no backing file.
+// encode returns the first bytes of the header cluster of an image that is written: version 3, and the name of the backing file right
+// behind the extensions.
 func (h *header) encode() []byte {
 	be := binary.BigEndian
 	b := make([]byte, headerMax, headerMax+2*8+featureEntryLen)
@@ -255,7 +256,14 @@ func (h *header) encode() []byte {
 		// A qemu that does not know the feature can name it.
 		b = appendFeatureName(b, incompatCompression, "compression type")
 	}
-	return append(b, make([]byte, 8)...) // end of the header extensions
+	if h.backing == "" {
+		return append(b, make([]byte, 8)...) // end of the header extensions
+	}
+	b = appendBackingFormat(b, h.ext.backingFormat)
+	b = append(b, make([]byte, 8)...)
+	be.PutUint64(b[8:], uint64(len(b)))
+	be.PutUint32(b[16:], uint32(len(h.backing)))
+	return append(b, h.backing...) // the smallest cluster holds it: maxBackingName
 }
 
 // beyond says whether n bytes at off reach past size.

@@ -16,6 +16,8 @@ const (
 	maxRefcountTableBytes = 8 << 20
 	// maxBackingName is the specification's limit for a backing file name, in bytes.
 	maxBackingName = 1023
+	// maxBackingFormat is the longest name of a format that qemu reads (struct BDRVQcow2State, image_backing_format).
+	maxBackingFormat = 15
 	// maxHeaderBytes bounds what is read for the header, its extensions and the backing file name: one cluster of the largest size.
 	maxHeaderBytes = 1 << maxClusterBits
 	// maxExtensions bounds the walk over header extensions: qemu writes four, an empty one takes only eight bytes.
