@@ -58,7 +58,7 @@ func OpenOver(ctx context.Context, f disk.File, backing disk.Image) (*Image, err
 		backing.Close()
 		return nil, err
 	case !given:
-		img.Close()
+		_ = img.Close() // only read
 		backing.Close()
 		return nil, &disk.Error{Format: "qcow2", Op: "open overlay", File: f.Name(), Off: -1, Kind: disk.ErrUnsupported,
 			Detail: "it names no backing file; an overlay is needed"}
