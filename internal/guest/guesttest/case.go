@@ -17,7 +17,7 @@ import (
 )
 
 // update writes want/ anew from what the fixers do: look at the difference before you believe it.
-var update = flag.Bool("update", false, "write the wanted trees of fixer cases anew")
+var update = flag.Bool("update-cases", false, "write the wanted trees of fixer cases anew")
 
 // Case is one directory below testdata/cases: root/ is the guest as it comes, want/ holds the files that are new or different
 // afterwards, and case.json says the rest.
