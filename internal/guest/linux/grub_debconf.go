@@ -1,0 +1,127 @@
+package linux
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"hyper2kvm/internal/guest"
+)
+
+// debconfFixer corrects the disks to which Debian's packages of GRUB install themselves. They are kept by the names of the old machine,
+// and when they are gone the next upgrade of GRUB fails, or leaves in the boot sector what does not go with the new modules.
+type debconfFixer struct{}
+
+// debconfFile is debconf's database of answers.
+const debconfFile = "/var/cache/debconf/config.dat"
+
+// Name implements guest.Fixer.
+func (debconfFixer) Name() string { return "debconf" }
+
+// Plan implements guest.Fixer.
+func (debconfFixer) Plan(ctx context.Context, system guest.System, tree guest.FS) (guest.Proposal, error) {
+	d, err := newDevices(ctx, tree, system)
+	if err != nil {
+		return guest.Proposal{}, err
+	}
+	question := "grub-pc/install_devices"
+	if system.Firmware == guest.FirmwareUEFI {
+		question = "grub-efi/install_devices"
+	}
+	files := &fileSet{tree: tree}
+	// A virtio disk without a serial number has no by-id name: its kernel's name is the only one, and what the packages would offer.
+	why := "the next upgrade of GRUB would look for a disk of the old machine; on virtio it is the one named now"
+	err = files.edit(ctx, []string{debconfFile}, why, func(_, content string) string {
+		return rewriteDebconf(content, question, func(value string) string { return d.installDevices(files, question, value) })
+	})
+	return files.proposal, err
+}
+
+// rewriteDebconf gives the answer to a question to change. The database is paragraphs of "Field: value" lines.
+func rewriteDebconf(content, question string, change func(value string) string) string {
+	var out strings.Builder
+	var paragraph []string
+	flush := func() {
+		if slices.ContainsFunc(paragraph, func(l string) bool { return strings.TrimRight(l, "\r\n") == "Name: "+question }) {
+			for i, line := range paragraph {
+				if value, ok := strings.CutPrefix(line, "Value: "); ok {
+					body := strings.TrimRight(value, "\r\n")
+					paragraph[i] = "Value: " + change(body) + value[len(body):]
+				}
+			}
+		}
+		for _, line := range paragraph {
+			out.WriteString(line)
+		}
+		paragraph = paragraph[:0]
+	}
+	for line := range strings.Lines(content) {
+		paragraph = append(paragraph, line)
+		if strings.Trim(line, "\r\n") == "" {
+			flush()
+		}
+	}
+	flush()
+	return out.String()
+}
+
+// installDevices returns a list of disks by the names that they have on virtio, in the order of the VM's disks.
+func (d *devices) installDevices(files *fileSet, question, value string) string {
+	names := strings.Split(value, ", ")
+	var renamed []string
+	for _, name := range names {
+		to, err := d.onVirtio(name, len(names) == 1)
+		if err != nil {
+			files.warn("Run dpkg-reconfigure for the package in the guest, or its next upgrade fails.", "the answer to %s is kept: %q: %v", question, clip(name), err)
+			return value
+		}
+		if !slices.Contains(renamed, to) {
+			renamed = append(renamed, to)
+		}
+	}
+	return strings.Join(renamed, ", ")
+}
+
+// onVirtio returns the name that a disk or partition has on virtio. only: it is the only one named.
+func (d *devices) onVirtio(name string, only bool) (string, error) {
+	short, ok := strings.CutPrefix(name, "/dev/")
+	if !ok {
+		return name, nil
+	}
+	n, isDisk := parseDiskName(short)
+	if base, part, ok := splitAlias(name); ok && base != "" {
+		n, isDisk = diskName{disk: -1, part: part}, true
+		if only || d.disks == 1 {
+			n.disk = d.bootDisk()
+		}
+	}
+	switch {
+	case !isDisk:
+		return name, nil // an array or a volume: its name stays
+	case n.disk < 0:
+		return "", fmt.Errorf("which of the %d disks it names cannot be told", d.disks)
+	case n.disk >= d.disks:
+		return "", fmt.Errorf("the VM has no such disk")
+	case n.disk >= 26:
+		return "", fmt.Errorf("disk %d is more than the letters of the alphabet", n.disk+1)
+	case n.part > 0:
+		return fmt.Sprintf("/dev/vd%c%d", 'a'+n.disk, n.part), nil
+	}
+	return fmt.Sprintf("/dev/vd%c", 'a'+n.disk), nil
+}
+
+// bootDisk is the disk of /boot or of what holds it, -1 where that cannot be told.
+func (d *devices) bootDisk() int {
+	if d.disks == 1 {
+		return 0
+	}
+	for _, point := range []string{"/boot/efi", "/boot", "/"} {
+		for _, m := range d.system.Mounts {
+			if v, ok := d.system.VolumeByDevice(m.Device); ok && m.Point == point && v.Disk >= 0 {
+				return v.Disk
+			}
+		}
+	}
+	return -1
+}
