@@ -1,0 +1,314 @@
+package linux
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"hyper2kvm/internal/guest"
+)
+
+// virtualNICDrivers are the kernel drivers of the cards that a converted VM may have: virtio, and Intel's where virtio is not proved.
+var virtualNICDrivers = []string{"virtio_net", "e1000e", "e1000"}
+
+// sourceNICDrivers are drivers and device names of other hypervisors' cards, as configuration files name them.
+var sourceNICDrivers = []string{"vmxnet", "vmxnet2", "vmxnet3", "vlance", "pcnet32", "hv_netvsc", "netvsc", "xen_netfront", "xen-netfront"}
+
+// netPlan says which card of the VM belongs to which configured interface.
+type netPlan struct {
+	level    string
+	nics     []guest.NIC
+	subjects []netSubject    // in natural order of their names
+	taken    []bool          // by index into nics: an interface or a rule has the card
+	members  map[string]bool // names that a bond, bridge or VLAN takes
+	// entryNames are the interfaces that some file configures.
+	entryNames map[string]bool
+	warnings   []guest.Warning
+}
+
+// netSubject is a card as the guest's files speak of it: by a name, or by a MAC alone.
+type netSubject struct {
+	name string   // "" where the files know the card by its MAC only
+	macs []string // that the files state for it
+	nic  int      // index into nics, -1 = not known
+	how  string   // evidence, for people
+}
+
+// newNetPlan weighs the evidence: a MAC that is in the files and in the VM, then VMware's slot number, then that only one of each is
+// left, and last the order where the counts agree, with a warning.
+func newNetPlan(scene netScene, o Options) netPlan {
+	p := netPlan{level: o.Network, nics: slices.Clone(o.NICs), members: map[string]bool{}, entryNames: map[string]bool{}}
+	for i := range p.nics {
+		p.nics[i].MAC = normalMAC(p.nics[i].MAC)
+	}
+	p.subjects = netSubjects(scene)
+	for _, e := range scene.entries {
+		p.entryNames[e.Name] = p.entryNames[e.Name] || !e.bare
+		for _, m := range e.members {
+			p.members[m] = true
+		}
+	}
+	if len(p.nics) == 0 && len(p.subjects) == 1 {
+		p.nics = []guest.NIC{{}} // nothing is known of the VM's cards: a guest that configures one has one
+	}
+	p.taken = make([]bool, len(p.nics))
+	p.assignByMAC(scene.pins)
+	p.assignBySlot()
+	p.assignRest()
+	return p
+}
+
+// netSubjects collects the cards that the files speak of.
+func netSubjects(scene netScene) []netSubject {
+	virtual := map[string]bool{}
+	for _, e := range scene.entries {
+		if e.virtual {
+			virtual[e.Name] = true
+		}
+	}
+	var list []netSubject
+	add := func(name, mac string) {
+		if name != "" && (virtual[name] || !cardName(name)) || name == "" && mac == "" {
+			return
+		}
+		i := slices.IndexFunc(list, func(s netSubject) bool {
+			return name != "" && s.name == name || name == "" && slices.Contains(s.macs, mac)
+		})
+		if i < 0 {
+			i, list = len(list), append(list, netSubject{name: name, nic: -1})
+		}
+		if mac != "" && !slices.Contains(list[i].macs, mac) {
+			list[i].macs = append(list[i].macs, mac)
+		}
+	}
+	for _, e := range scene.entries {
+		for _, m := range e.members {
+			add(m, "")
+		}
+		if !e.virtual && !e.pattern && e.Name != "" {
+			add(e.Name, e.MAC)
+		}
+	}
+	for _, pin := range scene.pins {
+		if slices.ContainsFunc(list, func(s netSubject) bool { return s.name == pin.name }) {
+			add(pin.name, pin.mac)
+		}
+	}
+	for _, e := range scene.entries { // those without a name last: their MAC may be known by then
+		if !e.virtual && (e.pattern || e.Name == "") {
+			add("", e.MAC)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b netSubject) int { return compareNatural(a.name, b.name) })
+	return list
+}
+
+func (p *netPlan) assign(s *netSubject, nic int, how string) {
+	s.nic, s.how = nic, how
+	p.taken[nic] = true
+}
+
+func (p *netPlan) assignByMAC(pins []namePin) {
+	for i, nic := range p.nics {
+		if nic.MAC == "" {
+			continue
+		}
+		for j := range p.subjects {
+			if s := &p.subjects[j]; s.nic < 0 && !p.taken[i] && slices.Contains(s.macs, nic.MAC) {
+				p.assign(s, i, "its MAC "+nic.MAC+" is in the guest's files")
+			}
+		}
+		for _, pin := range pins {
+			if pin.mac == nic.MAC {
+				p.taken[i] = true // a rule names a card that nothing else configures
+			}
+		}
+	}
+}
+
+func (p *netPlan) assignBySlot() {
+	for i, nic := range p.nics {
+		name := slotName(nic.Slot)
+		for j := range p.subjects {
+			if s := &p.subjects[j]; name != "" && s.name == name && s.nic < 0 && !p.taken[i] {
+				p.assign(s, i, fmt.Sprintf("VMware's slot %d is %s", nic.Slot, name))
+			}
+		}
+	}
+}
+
+func (p *netPlan) assignRest() {
+	var rest, free []int
+	for j, s := range p.subjects {
+		if s.nic < 0 {
+			rest = append(rest, j)
+		}
+	}
+	for i, taken := range p.taken {
+		if !taken {
+			free = append(free, i)
+		}
+	}
+	names := p.names(rest)
+	warn := func(format string, args ...any) {
+		p.warnings = append(p.warnings, guest.Warning{Message: fmt.Sprintf(format, args...), Hint: nicsHint})
+	}
+	switch {
+	case len(rest) == 0 || len(free) == 0 && len(p.nics) > 0:
+	case len(rest) == 1 && len(free) == 1:
+		p.assign(&p.subjects[rest[0]], free[0], "one card and one configured interface are left")
+	case len(rest) == len(free) && !slices.Contains(names, "") && p.allMACs(free):
+		for k, j := range rest {
+			p.assign(&p.subjects[j], free[k], "by order")
+		}
+		warn("interfaces %s are matched with the cards by their order alone", strings.Join(names, ", "))
+	case !p.allMACs(free) || len(p.nics) == 0:
+		warn("interfaces %s keep no fixed name: the MACs of the VM's cards are not known", strings.Join(sayNames(names), ", "))
+	default:
+		warn("which of the VM's %d cards is which of %s is not known", len(free), strings.Join(sayNames(names), ", "))
+	}
+}
+
+// nicsHint says what to write so that nothing has to be guessed.
+const nicsHint = "write the cards' MACs into the job, in their order at the source: nics: [{mac: 00:50:56:aa:bb:01}, {mac: 00:50:56:aa:bb:02}]"
+
+func (p *netPlan) names(subjects []int) []string {
+	var names []string
+	for _, j := range subjects {
+		names = append(names, p.subjects[j].name)
+	}
+	return names
+}
+
+func (p *netPlan) allMACs(nics []int) bool {
+	return !slices.ContainsFunc(nics, func(i int) bool { return p.nics[i].MAC == "" })
+}
+
+// sayNames puts a word in the place of cards that the files know by a MAC alone.
+func sayNames(names []string) []string {
+	var out []string
+	for _, n := range names {
+		out = append(out, cmp.Or(n, "(known by a MAC)"))
+	}
+	return out
+}
+
+// has reports whether a card of the VM has the MAC.
+func (p *netPlan) has(mac string) bool {
+	return mac != "" && slices.ContainsFunc(p.nics, func(n guest.NIC) bool { return n.MAC == mac })
+}
+
+// fate says what becomes of a MAC that a file pins for the interface called name ("" = by this MAC alone).
+func (p *netPlan) fate(name, mac string) (fate macFate, with string) {
+	if p.level == NetworkConservative || mac == "" || p.has(mac) {
+		return macStays, ""
+	}
+	for _, s := range p.subjects {
+		if s.nic < 0 || !(name != "" && s.name == name || slices.Contains(s.macs, mac)) {
+			continue
+		}
+		if with := p.nics[s.nic].MAC; with != "" {
+			return macChanges, with
+		}
+		return macGoes, ""
+	}
+	return macStays, ""
+}
+
+// macFate is what becomes of a MAC in a file.
+type macFate int
+
+const (
+	macStays   macFate = iota // it is right, or nothing better is known
+	macChanges                // the card's MAC takes its place
+	macGoes                   // the VM's card has another that is not known
+)
+
+func (f macFate) why(mac, with string) string {
+	if f == macGoes {
+		return "the VM has no card with the MAC " + mac
+	}
+	return "the VM's card has the MAC " + with + ", not " + mac
+}
+
+// wantsDHCP reports whether an interface that has neither static addresses nor DHCP shall get DHCP.
+func (p *netPlan) wantsDHCP(e netEntry) bool {
+	return p.level == NetworkAggressive && !e.virtual && !e.Static && !e.dhcp && e.Name != "lo" && !p.members[e.Name] && (e.Name == "" || e.pattern || cardName(e.Name))
+}
+
+// slotName is the name that Linux gives a card by VMware's PCI slot number: 160 is ens160, 192 ens192, 1184 ens161. The number is
+// function, bus and device as FFF.BBBBB.DDDDD (Broadcom article 2047927); the name counts the bridge's slot, and its functions from
+// there. 0 is no slot.
+func slotName(slot int) string {
+	if slot < 32 || slot >= 1<<13 { // below 32 it is a device of the root bus, named by its path
+		return ""
+	}
+	return "ens" + strconv.Itoa(slot&0x3ff+slot>>10)
+}
+
+// notCards are names that guests give to what is no wired card.
+var notCards = regexp.MustCompile(`^(lo|(bond|team|br|virbr|docker|veth|tun|tap|wg|ppp|sit|gre|dummy|vlan|vmbr|wlan|ib|lxcbr|lxdbr|cni|flannel|ovs)[0-9].*|wl.+|ww.+|veth.+|br-.+|docker.*|default|all)$`)
+
+// deviceName is what the kernel allows, without what could be misread in a file.
+var deviceName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,15}$`)
+
+// cardName reports whether an interface of that name can be a wired card: no VLAN (eth0.7), no alias (eth0:1), none of the usual
+// virtual ones.
+func cardName(name string) bool { return deviceName.MatchString(name) && !notCards.MatchString(name) }
+
+// hardwareAddress is six bytes in hexadecimal with separators.
+var hardwareAddress = regexp.MustCompile(`^[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}[:-]){4}[0-9A-Fa-f]{2}$`)
+
+// normalMAC returns a MAC in lower case with colons, "" for what is none.
+func normalMAC(s string) string {
+	s = strings.TrimSpace(s)
+	if !hardwareAddress.MatchString(s) {
+		return ""
+	}
+	return strings.ToLower(strings.ReplaceAll(s, "-", ":"))
+}
+
+// likeMAC writes mac in the letters and separators of the one that stands in a file.
+func likeMAC(mac, had string) string {
+	if strings.Contains(had, "-") {
+		mac = strings.ReplaceAll(mac, ":", "-")
+	}
+	if had == strings.ToUpper(had) && strings.ContainsAny(had, "ABCDEF") {
+		mac = strings.ToUpper(mac)
+	}
+	return mac
+}
+
+// compareNatural orders names with their numbers as numbers: eth2 before eth10. "" comes last.
+func compareNatural(a, b string) int {
+	if (a == "") != (b == "") {
+		return cmp.Compare(b, a)
+	}
+	for a != "" && b != "" {
+		na, nb := digits(a), digits(b)
+		if na > 0 && nb > 0 {
+			da, db := strings.TrimLeft(a[:na], "0"), strings.TrimLeft(b[:nb], "0")
+			if c := cmp.Or(cmp.Compare(len(da), len(db)), cmp.Compare(da, db)); c != 0 {
+				return c
+			}
+			a, b = a[na:], b[nb:]
+			continue
+		}
+		if a[0] != b[0] {
+			return cmp.Compare(a[0], b[0])
+		}
+		a, b = a[1:], b[1:]
+	}
+	return cmp.Compare(a, b)
+}
+
+// digits is how many digits s starts with.
+func digits(s string) int {
+	return len(s) - len(strings.TrimLeft(s, "0123456789"))
+}
+
+// configured reports whether some file already configures the interface of that name.
+func (p *netPlan) configured(name string) bool { return p.entryNames[name] }

@@ -1,0 +1,151 @@
+package linux
+
+import (
+	"context"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"hyper2kvm/internal/guest"
+)
+
+// naming says how a guest's cards come by their names.
+type naming struct {
+	links  bool // .link files count, whatever the initramfs has called a card
+	rules  bool // udev is there
+	kernel bool // cards are called eth0, eth1, as the kernel counts them
+}
+
+// firstLinkVersion is the first systemd whose Name= in a .link file is also given to a card that was renamed before. Until then a card
+// kept the name that the udev of the initramfs had given it, and the .link file of the root file system had no effect (systemd issues
+// 9006 and 9807, and their repairs up to 241). A udev rule with NAME= works with all of them.
+const firstLinkVersion = 241
+
+// lookAtNaming looks which parts of udev are installed, and what switches them off.
+func lookAtNaming(ctx context.Context, tree guest.FS) (naming, error) {
+	var n naming
+	var err error
+	if n.rules, err = netAnyExists(ctx, tree, "/usr/lib/systemd/systemd-udevd", "/lib/systemd/systemd-udevd", "/sbin/udevd", "/usr/sbin/udevd",
+		"/lib/udev/udevd", "/usr/bin/udevadm", "/bin/udevadm", "/sbin/udevadm", "/usr/sbin/udevadm"); err != nil {
+		return n, err
+	}
+	setup, err := ruleActive(ctx, tree, "80-net-setup-link.rules")
+	if err != nil {
+		return n, err
+	}
+	slot, err := ruleActive(ctx, tree, "80-net-name-slot.rules") // systemd 197 to 208
+	if err != nil {
+		return n, err
+	}
+	version, err := systemdVersion(ctx, tree)
+	if err != nil {
+		return n, err
+	}
+	n.links = setup && version >= firstLinkVersion
+	n.kernel = !setup && !slot
+	if !n.kernel {
+		masked, err := maskedFile(ctx, tree, path.Join(linkDir, "99-default.link"))
+		if err != nil {
+			return n, err
+		}
+		lines, err := kernelCommandLines(ctx, tree)
+		if err != nil {
+			return n, err
+		}
+		n.kernel = masked || allHave(lines, "net.ifnames=0")
+	}
+	return n, nil
+}
+
+// ruleActive reports whether a package's rule is there and not masked in /etc.
+func ruleActive(ctx context.Context, tree guest.FS, name string) (bool, error) {
+	masked, err := maskedFile(ctx, tree, path.Join(rulesDir, name))
+	if masked || err != nil {
+		return false, err
+	}
+	return netAnyExists(ctx, tree, path.Join(rulesDir, name), path.Join("/usr/lib/udev/rules.d", name), path.Join("/lib/udev/rules.d", name))
+}
+
+// maskedFile reports whether a file of /etc switches off the one of the same name in /usr: it is empty, or a link to /dev/null.
+func maskedFile(ctx context.Context, tree guest.FS, name string) (bool, error) {
+	f, err := guest.Read(ctx, tree, name)
+	if err != nil {
+		if netUnreadable(err) {
+			return false, nil
+		}
+		return false, err
+	}
+	return f.Link == "/dev/null" || f.Link == "" && len(f.Data) == 0, nil
+}
+
+var systemdLibrary = regexp.MustCompile(`^libsystemd-shared-([0-9]{1,4})[^0-9]`)
+
+// systemdVersion is the version that systemd's private library carries in its name, since 231; 0 = none or older.
+func systemdVersion(ctx context.Context, tree guest.FS) (int, error) {
+	newest := 0
+	for _, dir := range []string{"/usr/lib/systemd", "/lib/systemd", "/usr/lib64/systemd", "/usr/lib/x86_64-linux-gnu/systemd", "/usr/lib/aarch64-linux-gnu/systemd"} {
+		files, err := netFiles(ctx, tree, dir, systemdLibrary.MatchString)
+		if err != nil {
+			return 0, err
+		}
+		for _, f := range files {
+			v, _ := strconv.Atoi(systemdLibrary.FindStringSubmatch(path.Base(f))[1])
+			newest = max(newest, v)
+		}
+	}
+	return newest, nil
+}
+
+// kernelCommandLines reads the arguments of every entry of every boot loader that has its configuration where Linux keeps it.
+func kernelCommandLines(ctx context.Context, tree guest.FS) ([]string, error) {
+	files := []string{"/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/boot/grub/menu.lst", "/boot/grub/grub.conf", "/boot/extlinux.conf",
+		"/boot/extlinux/extlinux.conf", "/boot/syslinux/syslinux.cfg"}
+	for _, dir := range []string{"/boot/loader/entries", "/boot/efi/loader/entries", "/efi/loader/entries"} {
+		entries, err := netFiles(ctx, tree, dir, func(n string) bool { return path.Ext(n) == ".conf" })
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, entries...)
+	}
+	kernelopts := ""
+	if text, err := tree.ReadFile(ctx, "/boot/grub2/grubenv"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if v, ok := strings.CutPrefix(line, "kernelopts="); ok {
+				kernelopts = strings.TrimSpace(v)
+			}
+		}
+	} else if !netUnreadable(err) {
+		return nil, err
+	}
+	var lines []string
+	for _, f := range files {
+		text, err := tree.ReadFile(ctx, f)
+		if err != nil {
+			if netUnreadable(err) {
+				continue
+			}
+			return nil, err
+		}
+		for line := range strings.Lines(string(text)) {
+			word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+			switch strings.ToLower(word) {
+			case "linux", "linux16", "linuxefi", "kernel", "options", "append":
+				if rest = strings.ReplaceAll(rest, "$kernelopts", kernelopts); strings.Contains(rest, "root=") {
+					lines = append(lines, rest)
+				}
+			}
+		}
+	}
+	return lines, nil
+}
+
+// allHave reports whether there are lines and all have the word.
+func allHave(lines []string, word string) bool {
+	for _, l := range lines {
+		if !strings.Contains(" "+strings.Join(strings.Fields(l), " ")+" ", " "+word+" ") {
+			return false
+		}
+	}
+	return len(lines) > 0
+}
