@@ -59,7 +59,7 @@ var floors = map[string][]string{
 	"tui/wizard/answers": {"internal/manifest"},
 	"internal/jobs":      {"internal/queue", "internal/manifest"},
 	"tui/look":           {"internal/queue"},
-	"cmd/hyper2kvmd":     {"internal/config", "internal/daemon", "internal/manifest", "internal/queue", "internal/version"},
+	"cmd/hyper2kvmd":     {"internal/accel", "internal/config", "internal/convert", "internal/daemon", "internal/manifest", "internal/queue", "internal/version"},
 	"cmd/hyperctl": {
 		"internal/atomicfile", "internal/config", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/manifest", "internal/queue",
 		"internal/version", "schema", "tui", "internal/jobs", "tui/look", "tui/wizard", "tui/wizard/answers", "internal/api", "internal/doctor", "internal/accel",

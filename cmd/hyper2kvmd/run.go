@@ -42,12 +42,16 @@ func runDaemon(ctx context.Context, o options, flags *pflag.FlagSet, out io.Writ
 		}
 		log = newLogger(levelOf(c.LogLevel), file)
 	}
+	settings, err := settingsOf(c)
+	if err != nil {
+		return err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return &exitCode{exitError, err}
 	}
 	d, err := daemon.New(ctx, daemon.Options{
-		Settings: settingsOf(c), Spawner: daemon.Spawner{Path: self, Args: []string{"job"}},
+		Settings: settings, Spawner: daemon.Spawner{Path: self, Args: []string{"job"}},
 		Version: version.Get().Version, Clock: time.Now, Log: log, LockWait: orphanWait,
 	})
 	if errors.Is(err, queue.ErrLocked) {
@@ -113,8 +117,12 @@ func reload(d *daemon.Daemon, o options, flags *pflag.FlagSet, file *reopenWrite
 	}
 	c, err := loadConfig(o, flags)
 	var later []string
+	var next daemon.Settings
 	if err == nil {
-		later, err = d.Reload(settingsOf(c))
+		next, err = settingsOf(c)
+	}
+	if err == nil {
+		later, err = d.Reload(next)
 	}
 	if err != nil {
 		log.Error("reload: the old configuration stays", "error", err)

@@ -6,14 +6,18 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+	"golang.org/x/sys/unix"
 
 	"hyper2kvm/internal/config"
+	"hyper2kvm/internal/convert"
 	"hyper2kvm/internal/daemon"
 	"hyper2kvm/internal/manifest"
 )
@@ -104,7 +108,11 @@ func overlay(c *config.Config, flags *pflag.FlagSet) error {
 }
 
 // settingsOf turns the configuration into what the daemon runs by.
-func settingsOf(c config.Config) daemon.Settings {
+func settingsOf(c config.Config) (daemon.Settings, error) {
+	owner, err := ownership(c)
+	if err != nil {
+		return daemon.Settings{}, &exitCode{exitConfig, err}
+	}
 	return daemon.Settings{
 		Mode: c.Mode, WorkflowDir: c.WorkflowDir, OutputDir: c.OutputDir, Workers: c.MaxJobs,
 		Defaults: manifest.Defaults{
@@ -116,7 +124,70 @@ func settingsOf(c config.Config) daemon.Settings {
 		ImportRoots: c.ImportRoots, OutputRoots: c.OutputRoots, Operators: c.Operators,
 		Settle: c.Settle, TimedSettle: c.TimedSettle, MissingTimeout: c.MissingTimeout, TruncatedGrace: c.TruncatedGrace,
 		Rescan: c.PollInterval, StallTimeout: c.StallTimeout, StopTimeout: c.StopTimeout, KillAfter: killAfter,
+		GuestMemory: guestMemory(c.GuestMemory), BootTimeout: c.BootTimeout, AgentPackages: c.AgentPackages, Owner: owner,
+	}, nil
+}
+
+// guestMemory is the budget of appliances in MiB: what the configuration says, else half of the host's memory.
+func guestMemory(mib int) int64 {
+	if mib > 0 {
+		return int64(mib)
 	}
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return fallbackMemory
+	}
+	return int64(info.Totalram) * int64(info.Unit) / 2 >> 20
+}
+
+// fallbackMemory is room for two appliances, in MiB.
+const fallbackMemory = 4 << 10
+
+// ownership looks up who gets the files of results.
+func ownership(c config.Config) (convert.Ownership, error) {
+	o := convert.Ownership{Label: c.OutputLabel}
+	if c.OutputMode != config.Default().OutputMode { // which is how they are made
+		o.Mode = uint32(c.OutputMode)
+	}
+	if c.OutputOwner != "" {
+		id, err := accountID(c.OutputOwner, func(name string) (string, error) {
+			u, err := user.Lookup(name)
+			if err != nil {
+				return "", err
+			}
+			return u.Uid, nil
+		})
+		if err != nil {
+			return o, fmt.Errorf("output_owner: %w", err)
+		}
+		o.UID = &id
+	}
+	if c.OutputGroup != "" {
+		id, err := accountID(c.OutputGroup, func(name string) (string, error) {
+			g, err := user.LookupGroup(name)
+			if err != nil {
+				return "", err
+			}
+			return g.Gid, nil
+		})
+		if err != nil {
+			return o, fmt.Errorf("output_group: %w", err)
+		}
+		o.GID = &id
+	}
+	return o, nil
+}
+
+// accountID is the number of a user or group that is given by number or by name.
+func accountID(name string, lookup func(string) (string, error)) (int, error) {
+	if id, err := strconv.Atoi(name); err == nil && id >= 0 {
+		return id, nil
+	}
+	number, err := lookup(name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(number)
 }
 
 func levelOf(name string) slog.Level {

@@ -24,7 +24,7 @@ func runPlan(ctx context.Context, con *console, parcels []parcel) error {
 			return err
 		}
 		for _, req := range reqs {
-			plan, err := convert.DryRun(ctx, req)
+			plan, err := convert.DryRun(ctx, req, convert.NewHostGuests(convert.GuestSettings{}))
 			if err != nil {
 				return planFailure(p.name(), req, err)
 			}
@@ -65,7 +65,7 @@ func (c *console) jobDefaults() manifest.Defaults {
 		Format: conf.OutFormat, Compress: conf.Compress, Compression: conf.Compression, Level: conf.CompressLevel, Flatten: conf.Flatten,
 		FstabMode: conf.FstabMode, Grub: conf.FixGrub, Initramfs: conf.RegenInitramfs, Network: conf.FixNetwork,
 		NetworkLevel: conf.NetworkFixLevel, RemoveTools: conf.RemoveVMwareTools, Inspect: conf.Inspect, Fix: conf.Fix,
-		Validate: conf.ValidateResult, BootTest: conf.BootTest,
+		Validate: conf.ValidateResult, BootTest: conf.BootTest, Serial: conf.SerialConsole, Compact: conf.Compact, Networks: conf.NetworkMap,
 	}
 }
 

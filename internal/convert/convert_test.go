@@ -78,6 +78,8 @@ func (h *testHost) Reserve(_ context.Context, needs []SpaceNeed) error {
 	return h.reserve
 }
 
+func (h *testHost) Memory(context.Context, int) (func(), error) { return func() {}, nil }
+
 func (h *testHost) Place(_ context.Context, vm string) (string, error) {
 	h.placed = append(h.placed, vm)
 	return filepath.Join(h.dir, vm), nil
@@ -98,7 +100,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	job := testJob()
 	return &bench{
-		t: t, dir: t.TempDir(), events: &recorder{}, host: &testHost{dir: "/srv/out"}, options: Options{Workers: 2},
+		t: t, dir: t.TempDir(), events: &recorder{}, host: &testHost{dir: "/srv/out"}, options: Options{Workers: 2, Guests: noGuests{}},
 		req: Request{ID: "id-1", JobID: "web01", Job: job, Partial: t.TempDir(), Version: "test"},
 	}
 }

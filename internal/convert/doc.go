@@ -2,7 +2,7 @@
 //
 //	Request --> Gather --> Facts --> NewPlan (pure) --> load > inspect > fix > convert > validate --> Report
 //	                                                     |       |        |       |         |
-//	                                                  Sources  Guest   (later)  Outputs   proof, domain XML
+//	                                                  Sources  Guest   Repairs  Outputs   proof, boot test, domain XML
 //
 // The source is never written. Everything is built in Request.Partial; nothing is touched outside it. The package knows no
 // queue and no daemon: what it needs from them, space and a place to publish, comes in as a Host, and what it tells while it

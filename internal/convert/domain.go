@@ -6,12 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 
+	"hyper2kvm/internal/guest"
 	"hyper2kvm/internal/machine/domxml"
 	"hyper2kvm/internal/manifest"
 )
 
-// writeDomain writes the libvirt domain with the paths of the place where the result will stand. No repair was made, so
-// nothing proves that the guest has virtio drivers: it keeps controllers that it knows.
+// writeDomain writes the libvirt domain with the paths of the place where the result will stand. The guest gets virtio where it is
+// proved that it has the drivers, and else keeps controllers that it knows.
 func writeDomain(ctx context.Context, r *Run) error {
 	if err := r.place(ctx); err != nil {
 		return err
@@ -21,10 +22,12 @@ func writeDomain(ctx context.Context, r *Run) error {
 	for i, out := range r.Outputs {
 		disks[i] = domxml.Disk{
 			Path: filepath.Join(r.Dir, out.Name), Format: r.Plan.Disks[i].Format, Source: r.Machine.Disks[r.Sources[i].Disk],
+			Bus: r.diskBus(),
 		}
 	}
 	domain, err := domxml.Build(*r.Machine, disks, domxml.Options{
-		BootDisk: bootDisk(r), Windows: isWindows(r.Machine.OSType, r.Request.Job.Machine.OSHint), AddNIC: !r.opened.described && len(r.Machine.NICs) == 0,
+		BootDisk: bootDisk(r), Windows: r.System.Family == guest.FamilyWindows || isWindows(r.Machine.OSType, r.Request.Job.Machine.OSHint),
+		VirtioDisk: r.Virtio.Block, VirtioNet: r.Virtio.Net, Networks: r.Request.Job.Machine.Networks, AddNIC: !r.opened.described && len(r.Machine.NICs) == 0,
 	})
 	if err != nil {
 		return fmt.Errorf("describe the VM: %w", err)

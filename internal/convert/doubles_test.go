@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/guest"
 )
 
 // testClock returns a clock that moves one second at every look.
@@ -47,3 +48,20 @@ type memoryFile struct {
 
 func (m *memoryFile) Name() string { return m.name }
 func (m *memoryFile) Close() error { return nil }
+
+// noGuestsHere is why noGuests cannot open guests.
+const noGuestsHere = "libguestfs is not here"
+
+// noGuests is a host without libguestfs.
+type noGuests struct{}
+
+func (noGuests) Missing(context.Context) (repairs, boot string) { return noGuestsHere, "" }
+func (noGuests) Open(context.Context, ApplianceOptions) (Appliance, error) {
+	return nil, guest.ErrUnavailable
+}
+func (noGuests) Marker(string, string) (map[string]guest.File, error) {
+	return nil, guest.ErrUnavailable
+}
+func (noGuests) Boot(context.Context, BootTest) (BootResult, error) {
+	return BootResult{}, guest.ErrUnavailable
+}

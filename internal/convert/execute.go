@@ -12,6 +12,7 @@ import (
 type Options struct {
 	Clock   func() time.Time // nil = time.Now
 	Workers int              // goroutines that read and encode; 0 = one for each processor
+	Guests  Guests           // nil = libguestfs and qemu of this host
 }
 
 // Execute runs one job: the five stages, then the report beside the images. The report is complete also when the run failed;
@@ -21,7 +22,10 @@ func Execute(ctx context.Context, req Request, events Events, host Host, opt Opt
 	if opt.Clock == nil {
 		opt.Clock = time.Now
 	}
-	r := &Run{Request: req, Events: &serialEvents{to: events}, Host: host, Clock: opt.Clock, workers: opt.Workers}
+	if opt.Guests == nil {
+		opt.Guests = NewHostGuests(req.Guest)
+	}
+	r := &Run{Request: req, Events: &serialEvents{to: events}, Host: host, Clock: opt.Clock, workers: opt.Workers, guests: opt.Guests}
 	defer r.close()
 	started := r.Clock()
 	stages, failure := runStages(ctx, r, stages)
@@ -51,18 +55,24 @@ func (r *Run) publishFailed(started time.Time, stages []manifest.StageReport, er
 	return r.report(started, stages, &f)
 }
 
-// DryRun looks at the sources and plans, writes nothing and closes everything again.
-func DryRun(ctx context.Context, req Request) (Plan, error) {
+// DryRun looks at the sources and plans, writes nothing and closes everything again. Guests are not opened: see Execute with
+// Request.Job.DryRun for what FIX would do.
+func DryRun(ctx context.Context, req Request, guests Guests) (Plan, error) {
 	opened, facts, err := Gather(ctx, req)
 	if err != nil {
 		return Plan{}, err
 	}
 	defer opened.Close()
+	facts.NoGuests, facts.NoBoot = guests.Missing(ctx)
 	return NewPlan(req.Job, facts)
 }
 
 // close releases the sources.
 func (r *Run) close() {
+	_ = r.closeSession(context.Background()) // a run that failed wants nothing of it
+	for _, img := range r.repaired {
+		img.Close()
+	}
 	if r.opened != nil {
 		r.opened.Close()
 	}

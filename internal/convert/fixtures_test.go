@@ -60,7 +60,7 @@ func TestHostileFixtures(t *testing.T) {
 	}
 	for _, path := range paths {
 		b := fixtureBench(t, path)
-		_, err := DryRun(t.Context(), b.req)
+		_, err := DryRun(t.Context(), b.req, noGuests{})
 		if err == nil {
 			continue
 		}

@@ -2,7 +2,6 @@ package convert
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,10 +12,11 @@ import (
 
 // Facts is what a look at the sources and the host found, the input of NewPlan. It holds no open files.
 type Facts struct {
-	Disks      []DiskFacts      `json:"disks"`
-	Machine    *machine.Machine `json:"machine,omitempty"` // from OVF or VMX; nil for lone disks
-	Libguestfs bool             `json:"libguestfs"`        // guest repairs can be made
-	Verify     []string         `json:"verify,omitempty"`  // files whose stated checksums LOAD verifies
+	Disks    []DiskFacts      `json:"disks"`
+	Machine  *machine.Machine `json:"machine,omitempty"`   // from OVF or VMX; nil for lone disks
+	NoGuests string           `json:"no_guests,omitempty"` // why guests cannot be opened here; "" = they can
+	NoBoot   string           `json:"no_boot,omitempty"`   // why no VM can be started here for a boot test
+	Verify   []string         `json:"verify,omitempty"`    // files whose stated checksums LOAD verifies
 }
 
 // DiskFacts is what is known of one source disk before the run.
@@ -45,6 +45,8 @@ type Plan struct {
 	MaxBytes int64              `json:"max_bytes"` // upper bound of what is written; 0 = not known before a source is unpacked
 	Warnings []manifest.Warning `json:"warnings"`
 	DryRun   bool               `json:"dry_run,omitempty"`
+
+	noGuests, noBoot string // as in Facts
 }
 
 // StagePlan is one stage of a Plan.
@@ -66,9 +68,6 @@ type DiskPlan struct {
 	MaxBytes    int64  `json:"max_bytes"` // 0 = not known, like the others, before the source is unpacked
 }
 
-// noRepairs is why FIX is left out.
-const noRepairs = "guest repairs are not part of this version yet"
-
 // The reasons of stages that the job itself leaves out.
 const (
 	skipAsked = "switched off by the job"
@@ -87,7 +86,7 @@ func NewPlan(job manifest.Job, facts Facts) (Plan, error) {
 			return Plan{}, err
 		}
 	}
-	p := Plan{Name: job.Name, Warnings: planWarnings(job), DryRun: job.DryRun, MaxBytes: maxTextBytes}
+	p := Plan{Name: job.Name, Warnings: planWarnings(job, facts), DryRun: job.DryRun, MaxBytes: maxTextBytes, noGuests: facts.NoGuests, noBoot: facts.NoBoot}
 	for i, d := range facts.Disks {
 		output, err := outputName(job, i)
 		if err != nil {
@@ -129,11 +128,10 @@ func checkChains(job manifest.Job, facts Facts) error {
 	return nil
 }
 
-// checkRepairs refuses a job whose own manifest asks for a repair.
-func checkRepairs(job manifest.Job, _ Facts) error {
-	if asked := askedRepairs(job); len(asked) > 0 {
-		return coded(manifest.CodeFixUnavailable, "take these out of the manifest, or set fix.enabled to false, and repair the guest by hand",
-			fmt.Errorf("the manifest asks for %s, but %s", strings.Join(asked, ", "), noRepairs))
+// checkRepairs refuses a job whose own manifest asks for a repair that this host cannot make.
+func checkRepairs(job manifest.Job, facts Facts) error {
+	if asked := askedRepairs(job); len(asked) > 0 && facts.NoGuests != "" {
+		return coded(manifest.CodeFixUnavailable, "", fmt.Errorf("the manifest asks for %s, but %s", strings.Join(asked, ", "), facts.NoGuests))
 	}
 	return nil
 }
@@ -148,7 +146,7 @@ func askedRepairs(job manifest.Job) []string {
 		path string
 		on   bool
 	}{
-		{"fix.enabled", job.Fix.Enabled},
+		{"fix", job.Fix.Enabled},
 		{"fix.fstab", job.Fix.Fstab && job.Fix.FstabMode != manifest.FstabNoop},
 		{"fix.fstab_mode", job.Fix.Fstab && job.Fix.FstabMode != manifest.FstabNoop},
 		{"fix.grub", job.Fix.Grub},
@@ -156,6 +154,9 @@ func askedRepairs(job manifest.Job) []string {
 		{"fix.network", job.Fix.Network},
 		{"fix.network_level", job.Fix.Network},
 		{"fix.remove_vmware_tools", job.Fix.RemoveVMwareTools},
+		{"fix.serial_console", job.Fix.SerialConsole},
+		{"fix.compact", job.Fix.Compact},
+		{"fix.key_file", job.Fix.KeyFile != ""},
 	} {
 		if f.on && job.Asked[f.path] {
 			asked = append(asked, f.path)
@@ -164,26 +165,27 @@ func askedRepairs(job manifest.Job) []string {
 	return asked
 }
 
-func checkBootTest(job manifest.Job, _ Facts) error {
-	if job.Check.BootTest && (job.Asked["validate.boot_test"] || job.Asked["validate.boot_require"]) {
-		return coded(manifest.CodeManifestValue, "set boot_test to false and start the domain by hand",
-			errors.New("the manifest asks for validate.boot_test, but boot tests are not part of this version yet"))
+// checkBootTest refuses a job whose own manifest asks for a boot test that this host cannot make.
+func checkBootTest(job manifest.Job, facts Facts) error {
+	why := cmp.Or(facts.NoGuests, facts.NoBoot)
+	if why != "" && job.Check.BootTest && (job.Asked["validate.boot_test"] || job.Asked["validate.boot_require"]) {
+		return coded(manifest.CodeBootUnavailable, "", fmt.Errorf("the manifest asks for a boot test, but %s", why))
 	}
 	return nil
 }
 
 // planWarnings are what the defaults ask for and a run leaves out, and what the manifest says to no effect.
-func planWarnings(job manifest.Job) []manifest.Warning {
+func planWarnings(job manifest.Job, facts Facts) []manifest.Warning {
 	warnings := []manifest.Warning{}
-	if wantsRepairs(job.Fix) {
+	if wantsRepairs(job.Fix) && facts.NoGuests != "" {
 		warnings = append(warnings, manifest.Warning{
-			Code: manifest.CodeFixUnavailable, Stage: StageFix, Message: noRepairs + ": the guest is converted as it is",
+			Code: manifest.CodeFixUnavailable, Stage: StageFix, Message: facts.NoGuests + ": the guest is converted as it is",
 			Hint: "a guest without virtio drivers in its initramfs needs them before it starts on virtio disks",
 		})
 	}
-	if job.Check.BootTest {
+	if why := cmp.Or(facts.NoGuests, facts.NoBoot); job.Check.BootTest && why != "" {
 		warnings = append(warnings, manifest.Warning{
-			Code: manifest.CodeManifestIgnored, Stage: StageValidate, Message: "boot tests are not part of this version yet: none is made",
+			Code: manifest.CodeBootUnavailable, Stage: StageValidate, Message: "no boot test is made: " + why,
 		})
 	}
 	if job.Convert.Compress && job.Asked["convert.compress"] && job.Convert.Format != manifest.FormatQcow2 {
@@ -197,7 +199,7 @@ func planWarnings(job manifest.Job) []manifest.Warning {
 }
 
 func wantsRepairs(f manifest.Fix) bool {
-	return f.Enabled && (f.Fstab || f.Grub || f.Initramfs || f.Network || f.RemoveVMwareTools)
+	return f.Enabled && (f.Fstab || f.Grub || f.Initramfs || f.Network || f.RemoveVMwareTools || f.SerialConsole || f.Compact)
 }
 
 func newDiskPlan(c manifest.Convert, d DiskFacts, output string) DiskPlan {
@@ -226,17 +228,20 @@ func stagePlans(job manifest.Job, facts Facts, disks []DiskPlan) []StagePlan {
 			s.Does = loadSteps(facts)
 		case StageInspect:
 			s.Does = []string{"read partition tables, file-system signatures and what they tell of the firmware"}
+			if looksInto(job) && facts.NoGuests == "" {
+				s.Does = append(s.Does, "find the operating system, its kernels and its file systems with libguestfs, on an overlay")
+			}
 			if !job.Inspect.Enabled {
 				s = StagePlan{Name: name, Skip: skipAsked}
 			}
 		case StageFix:
-			s.Skip = skipFixReason(job)
+			s.Does, s.Skip = fixSteps(job.Fix, facts)
 		case StageConvert:
 			for _, d := range disks {
 				s.Does = append(s.Does, d.step())
 			}
 		case StageValidate:
-			s.Does = validateSteps(job)
+			s.Does = validateSteps(job, facts)
 		}
 		if job.DryRun && (name == StageConvert || name == StageValidate) {
 			s.Skip = skipDry
@@ -246,12 +251,31 @@ func stagePlans(job manifest.Job, facts Facts, disks []DiskPlan) []StagePlan {
 	return plans
 }
 
-// skipFixReason is never empty in this version: the stage is listed, and says why it did not run.
-func skipFixReason(job manifest.Job) string {
-	if !wantsRepairs(job.Fix) {
-		return skipAsked
+// fixSteps says what FIX does, or why it is left out.
+func fixSteps(f manifest.Fix, facts Facts) (steps []string, skip string) {
+	switch {
+	case !wantsRepairs(f):
+		return nil, skipAsked
+	case facts.NoGuests != "":
+		return nil, facts.NoGuests
 	}
-	return noRepairs
+	for _, step := range []struct {
+		on   bool
+		text string
+	}{
+		{f.Fstab, "give disks in /etc/fstab and its like stable names (" + f.FstabMode + ")"},
+		{f.Grub, "repair the boot loader's configuration, and see to the fallback loader of UEFI"},
+		{f.SerialConsole, "let the kernels talk on the serial port"},
+		{f.Network, "keep the names and addresses of network interfaces (" + f.NetworkLevel + ")"},
+		{f.RemoveVMwareTools, "remove the tools of other hypervisors, or keep them from starting"},
+		{f.Initramfs, "open the initramfs of every kernel, and rebuild those that lack virtio"},
+		{f.Compact, "give back what the file systems do not use"},
+	} {
+		if step.on {
+			steps = append(steps, step.text)
+		}
+	}
+	return steps, ""
 }
 
 func loadSteps(facts Facts) []string {
@@ -265,12 +289,19 @@ func loadSteps(facts Facts) []string {
 	return steps
 }
 
-func validateSteps(job manifest.Job) []string {
+func validateSteps(job manifest.Job, facts Facts) []string {
 	var steps []string
 	if checksStructure(job) {
 		steps = append(steps, "open the images again and check their structure")
 	}
-	return append(steps, "read the images back and compare their content with the source's", "write "+domainName(job.Name)+" and "+reportName)
+	steps = append(steps, "read the images back and compare their content with the source's")
+	if job.Check.Enabled && looksInto(job) && facts.NoGuests == "" {
+		steps = append(steps, "look over the guest in the images: file systems, virtio drivers, nothing left to repair")
+		if job.Check.BootTest && facts.NoBoot == "" {
+			steps = append(steps, "start the VM on a throw-away copy and watch it come up")
+		}
+	}
+	return append(steps, "write "+domainName(job.Name)+" and "+reportName)
 }
 
 // checksStructure reports whether VALIDATE looks at more than the content.

@@ -29,7 +29,7 @@ func testJob() manifest.Job {
 }
 
 func testFacts() Facts {
-	return Facts{Disks: []DiskFacts{{
+	return Facts{NoGuests: noGuestsHere, Disks: []DiskFacts{{
 		Name: "web01.vmdk", Format: "vmdk", Variant: "streamOptimized", VirtualSize: 40 << 30, Allocated: 3 << 30, Touched: 3 << 30, FileBytes: 1 << 30,
 	}}}
 }
@@ -56,6 +56,7 @@ func TestPlanGolden(t *testing.T) {
 			j.Asked = manifest.Asked{"convert.compress": true}
 			j.Check.BootTest = true
 		}},
+		{"guests", Facts{Disks: testFacts().Disks}, func(j *manifest.Job) { j.Check.BootTest, j.Fix.Compact = true, true }},
 		{"dry-run", testFacts(), func(j *manifest.Job) { j.DryRun, j.Inspect.Enabled, j.Check.Integrity = true, false, false }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -101,10 +102,10 @@ func TestPlanRefusals(t *testing.T) {
 		{"unknown format", testFacts(), func(j *manifest.Job) { j.Convert.Format = "" }, manifest.CodeOutputFormat, "cannot be written"},
 		{"chain kept", chain, func(j *manifest.Job) { j.Convert.Flatten = false }, manifest.CodeImageChain, "a.vmdk, b.vmdk"},
 		{"fix asked", testFacts(), func(j *manifest.Job) { j.Asked = manifest.Asked{"fix.grub": true} }, manifest.CodeFixUnavailable, "fix.grub"},
-		{"fix asked at large", testFacts(), func(j *manifest.Job) { j.Asked = manifest.Asked{"fix.enabled": true} }, manifest.CodeFixUnavailable, "fix.enabled"},
+		{"fix asked at large", testFacts(), func(j *manifest.Job) { j.Asked = manifest.Asked{"fix": true} }, manifest.CodeFixUnavailable, "asks for fix"},
 		{"boot test asked", testFacts(), func(j *manifest.Job) {
 			j.Check.BootTest, j.Asked = true, manifest.Asked{"validate.boot_test": true}
-		}, manifest.CodeManifestValue, "boot_test"},
+		}, manifest.CodeBootUnavailable, "boot test"},
 		{"output outside", testFacts(), func(j *manifest.Job) { j.Convert.OutputName = "../web.qcow2" }, manifest.CodePolicyName, "another directory"},
 		{"output hidden", testFacts(), func(j *manifest.Job) { j.Convert.OutputName = ".web.qcow2" }, manifest.CodePolicyName, "dot"},
 		{"output control", testFacts(), func(j *manifest.Job) { j.Convert.OutputName = "web\x1b[2J.qcow2" }, manifest.CodePolicyName, "printed"},
@@ -134,7 +135,7 @@ func TestPlanDefaultsPass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.Warnings) != 2 || p.Stages[2].Skip != noRepairs {
+	if len(p.Warnings) != 2 || p.Stages[2].Skip != noGuestsHere {
 		t.Errorf("warnings %v, fix %+v", p.Warnings, p.Stages[2])
 	}
 	job.Fix.Enabled, job.Asked = false, manifest.Asked{"fix.enabled": true, "fix.grub": true}

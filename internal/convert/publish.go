@@ -43,6 +43,12 @@ func publish(ctx context.Context, r *Run, report manifest.Report) error {
 	if err := writeNew(filepath.Join(r.Request.Partial, reportName), b.Bytes()); err != nil {
 		return err
 	}
+	if err := os.RemoveAll(filepath.Join(r.Request.Partial, guestDir)); err != nil {
+		return marked(err)
+	}
+	if err := r.setOwner(); err != nil {
+		return err
+	}
 	return syncDir(r.Request.Partial)
 }
 

@@ -24,6 +24,14 @@ func (r *Run) report(started time.Time, stages []manifest.StageReport, failure *
 	if len(r.Guest.Disks) > 0 {
 		rep.Guest = r.Guest
 	}
+	if r.System.Family != "" {
+		rep.System, rep.Virtio = r.System, r.Virtio
+		rep.Accel = &manifest.Accel{KVM: r.Request.Guest.KVM, Why: r.Request.Guest.KVMWhy}
+	}
+	rep.Repairs, rep.BootTest = r.Repairs, r.BootTest
+	if r.undo != nil && len(r.undo.has) > 0 {
+		rep.Undo = undoName
+	}
 	if r.Machine != nil {
 		rep.Machine = r.Machine
 	}

@@ -6,6 +6,7 @@ import (
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/guest"
+	"hyper2kvm/internal/guest/linux"
 	"hyper2kvm/internal/machine"
 	"hyper2kvm/internal/manifest"
 )
@@ -28,6 +29,8 @@ type Request struct {
 
 	Partial string // absolute directory, exists and is empty: everything is built here
 	Version string // of this program, for the report
+
+	Guest GuestSettings // of the daemon
 }
 
 // Run is a conversion under way. A stage reads the fields that earlier stages filled and fills its own.
@@ -46,10 +49,22 @@ type Run struct {
 
 	Warnings []manifest.Warning
 
+	System   guest.System      // by inspect: the operating system; no Family where none was found
+	Virtio   linux.Readiness   // by inspect, again by fix: what is proved of the guest's drivers
+	Repairs  []manifest.Repair // by fix
+	BootTest *manifest.BootTest
+
+	guests   Guests       // how guests are opened
+	session  *session     // from inspect to the end of fix
+	repaired []disk.Image // by fix: what Sources[i].Image stands on since then
+	noRepair string       // why fix has nothing to work on, by inspect
+	undo     *undo        // by fix
+
 	opened    *Opened // by load: what Sources stand on, closed at the end
 	domainXML string  // by validate: file name of the domain XML
 	stage     string  // name of the stage under way
 	loading   *meter  // by load: of what it reads whole
+	unpacked  int64   // by load: bytes of scratch files
 	workers   int     // goroutines that encode; 0 = one for each processor
 }
 
@@ -114,4 +129,7 @@ type Host interface {
 	// Place decides where the result will stand when everything is proved: an absolute directory that does not exist yet,
 	// for a VM of that name. The domain XML and the report name it.
 	Place(ctx context.Context, vmName string) (dir string, err error)
+	// Memory sets memory aside for an appliance or a boot test, in MiB, or waits until it can: many jobs at once must not starve the
+	// host. The memory is given back with release, which may be called once.
+	Memory(ctx context.Context, mib int) (release func(), err error)
 }

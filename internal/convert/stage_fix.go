@@ -3,20 +3,36 @@ package convert
 import (
 	"context"
 	"errors"
-
-	"hyper2kvm/internal/manifest"
 )
 
-// skipFix always has a reason in this version: the stage is listed so that nobody takes a converted guest for a repaired one.
-// A job that asks for a repair itself never comes so far; NewPlan refuses it.
+// skipFix leaves the stage out where the job says so, and where INSPECT found nothing to repair.
 func skipFix(r *Run) string {
-	if r.Request.Job.DryRun {
-		return skipDry
+	switch {
+	case !wantsRepairs(r.Request.Job.Fix):
+		return skipAsked
+	case r.session == nil && r.Request.Job.Inspect.Enabled:
+		return r.noRepair
 	}
-	return skipFixReason(r.Request.Job)
+	return ""
 }
 
-// fix refuses: it would only run if skipFix had no reason.
-func fix(context.Context, *Run) error {
-	return coded(manifest.CodeFixUnavailable, "", errors.New(noRepairs))
+// fix repairs the guest on overlays above the sources and fills Repairs; from here on the Sources are what the repairs made of them. A
+// dry run only fills Repairs.
+func fix(ctx context.Context, r *Run) error {
+	if r.session == nil { // a job may repair without INSPECT
+		if err := openGuest(ctx, r); err != nil || r.session == nil {
+			return err
+		}
+	}
+	if err := r.repair(ctx); err != nil {
+		err = r.session.fault(err)
+		if ctx.Err() == nil && !isDiskError(err) {
+			err = guestError(err)
+		}
+		return errors.Join(err, r.closeSession(ctx))
+	}
+	if r.Request.Job.DryRun {
+		return r.closeSession(ctx)
+	}
+	return r.swapSources(ctx)
 }

@@ -19,7 +19,7 @@ func skipInspect(r *Run) string {
 }
 
 // inspect reads partition tables, signatures and what they tell of the firmware, and fills Guest. A disk that ends before its
-// partitions do was copied in part and fails the job here, before hours are spent on it.
+// partitions do was copied in part and fails the job here, before hours are spent on it. Then it opens the guest, if there is one.
 func inspect(ctx context.Context, r *Run) error {
 	disks := make([]native.Disk, len(r.Sources))
 	for i, s := range r.Sources {
@@ -46,7 +46,7 @@ func inspect(ctx context.Context, r *Run) error {
 			Hint:    "if the VM does not start, set the firmware in the manifest",
 		})
 	}
-	return nil
+	return openGuest(ctx, r)
 }
 
 func halfCopied(name string, size int64, d guest.DiskFacts) error {

@@ -17,6 +17,8 @@ func load(ctx context.Context, r *Run) error {
 	for _, w := range opened.Warnings {
 		r.warn(w)
 	}
+	facts.NoGuests, facts.NoBoot = r.guests.Missing(ctx)
+	r.unpacked = u.stored
 	if r.Plan, err = NewPlan(r.Request.Job, facts); err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 // validateDisks opens every output again as a stranger would, checks its structure, reads its content back and compares it
-// with what was read from the source; then it asks where the result will stand and writes the domain XML for there. It fills
-// Proved, Dir and the firmware of Machine.
+// with what was read from the source; then it looks over the guest in them, asks where the result will stand and writes the domain XML
+// for there. It fills Proved, BootTest, Dir and the firmware of Machine.
 func validateDisks(ctx context.Context, r *Run) error {
 	images, total, err := reopen(ctx, r)
 	defer func() {
@@ -29,6 +29,9 @@ func validateDisks(ctx context.Context, r *Run) error {
 			return err
 		}
 		r.Outputs[i].Proved = true
+	}
+	if err := checkGuest(ctx, r, images); err != nil {
+		return err
 	}
 	return writeDomain(ctx, r)
 }

@@ -250,7 +250,7 @@ func TestPlanOfCompressedSources(t *testing.T) {
 	b.write("d.vmdk.gz", gz(encodeImage(t, "vmdk", sample(1<<20, 7))))
 	b.req.Entry = "d.vmdk.gz"
 	b.files()
-	plan, err := DryRun(t.Context(), b.req)
+	plan, err := DryRun(t.Context(), b.req, noGuests{})
 	if err != nil {
 		t.Fatal(err)
 	}

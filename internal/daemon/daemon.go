@@ -21,6 +21,7 @@ type Options struct {
 	Clock    func() time.Time
 	Log      *slog.Logger
 	LockWait time.Duration // for orphans of a killed daemon to end
+	Accel    Accelerator   // nil = nothing is accelerated
 }
 
 // Daemon runs one workflow directory.
@@ -29,6 +30,8 @@ type Daemon struct {
 	spool    *queue.Spool
 	inbox    *queue.Inbox
 	space    *reservations
+	memory   *memoryBudget
+	accel    *acceleration
 	trust    trust
 	spawn    Spawner
 	version  string
@@ -58,6 +61,7 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 		early: map[string]early{}, unrecorded: map[string]string{}, stopping: make(chan struct{}),
 	}
 	d.settings.Store(&s)
+	d.memory = newMemoryBudget(max(s.GuestMemory, 1))
 	spool, err := queue.Start(s.WorkflowDir, queue.StartOptions{
 		LockWait: o.LockWait, Clock: o.Clock, Log: o.Log, MaxCrashes: MaxCrashes, Location: time.Local, Ended: d.jobEnded,
 	})
@@ -65,6 +69,7 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.spool = spool
+	d.accel = tryAcceleration(ctx, o.Accel)
 	if err := makeOutputDir(s.OutputDir); err != nil {
 		return nil, errors.Join(err, spool.Close())
 	}

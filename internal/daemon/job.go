@@ -154,7 +154,7 @@ func (j *job) attempt(ctx context.Context) (outcome, error) {
 	if ended {
 		c.stop()
 	}
-	out := j.listen(ctx, c, s, j.request(partial))
+	out := j.listen(ctx, c, s, j.request(partial, s))
 	waitErr := c.wait()
 	j.mu.Lock()
 	j.child = nil
@@ -166,11 +166,13 @@ func (j *job) attempt(ctx context.Context) (outcome, error) {
 }
 
 // request is what the child is told.
-func (j *job) request(partial string) convert.Request {
+func (j *job) request(partial string, s Settings) convert.Request {
 	rec := j.claim.Record()
 	req := convert.Request{
 		ID: j.id, JobID: rec.JobID, Job: j.asked, Files: j.claim.Files(), Partial: partial, Version: j.d.version,
+		Guest: convert.GuestSettings{BootTimeout: s.BootTimeout, AgentPackages: s.AgentPackages, Owner: s.Owner},
 	}
+	req.Guest.KVM, req.Guest.KVMWhy = j.d.accel.wait()
 	if !rec.Dir {
 		req.Entry = rec.OriginalName
 	}
@@ -178,6 +180,9 @@ func (j *job) request(partial string) convert.Request {
 		if filepath.IsAbs(d.Path) { // the intake has asked whether its owner may name it
 			req.Files[d.Path] = d.Path
 		}
+	}
+	if keys := j.asked.Fix.KeyFile; filepath.IsAbs(keys) { // as above
+		req.Files[keys] = keys
 	}
 	if p, ok := j.claim.Need().Payload.(payload); ok {
 		req.Roots = p.Roots
@@ -189,6 +194,8 @@ func (j *job) request(partial string) convert.Request {
 func (j *job) listen(ctx context.Context, c *child, s Settings, req convert.Request) (out outcome) {
 	alive, stalled := c.watchStall(ctx, s.StallTimeout)
 	defer func() { out.stalled = stalled() }()
+	memory := j.d.memory.account(j.log)
+	defer memory.close()
 	if err := c.out.send(message{Type: msgJob, Request: &req}); err != nil {
 		c.stop() // what it said is still worth reading
 	}
@@ -226,6 +233,8 @@ func (j *job) listen(ctx context.Context, c *child, s Settings, req convert.Requ
 				continue
 			}
 			c.stop()
+		case msgMemory:
+			memory.ask(ctx, m.MiB, alive, func() { _ = c.out.send(message{Type: msgGranted}) })
 		case msgPlace:
 			out.unfit = j.place(ctx, c, alive)
 		case msgResult:

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -32,6 +33,7 @@ func (d *Daemon) chooseOutput(j *job, s Settings) (first *job, err error) {
 			return nil, err
 		}
 	}
+	live := d.spool.Live()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if dir == "" {
@@ -49,7 +51,7 @@ func (d *Daemon) chooseOutput(j *job, s Settings) (first *job, err error) {
 		return nil, &convert.CodedError{Code: manifest.CodeOutputExists, Err: fmt.Errorf("output directory %q is a file", dir)}
 	}
 	for _, other := range d.running {
-		if n := other.out.named; n != "" && other != j && (under(n, place.named) || under(place.named, n)) {
+		if n := other.out.named; n != "" && other != j && slices.Contains(live, other.claim) && (under(n, place.named) || under(place.named, n)) {
 			return other, nil
 		}
 	}

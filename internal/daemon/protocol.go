@@ -30,6 +30,7 @@ const (
 	msgLog      = "log"
 	msgWarning  = "warning"
 	msgReserve  = "reserve"
+	msgMemory   = "memory" // with 0 MiB the child gives back what it has
 	msgPlace    = "place"
 	msgResult   = "result"
 )
@@ -58,6 +59,7 @@ type message struct {
 
 	Needs []convert.SpaceNeed `json:"needs,omitempty"` // reserve
 	Name  string              `json:"name,omitempty"`  // place: the VM's name
+	MiB   int64               `json:"mib,omitempty"`   // memory
 
 	Report  *manifest.Report  `json:"report,omitempty"`  // result
 	Failure *manifest.Failure `json:"failure,omitempty"` // result of a job that failed

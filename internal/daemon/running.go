@@ -68,11 +68,10 @@ func (d *Daemon) returnAll() {
 	}
 }
 
-// isOver says whether a job is not on the list of running ones any more.
+// isOver says whether the end of a job is on the disk. The list of running jobs is no answer: a job leaves it a moment later, and in
+// between the queue would take what waits for it for something that waits for ever.
 func (j *job) isOver() bool {
-	j.d.mu.Lock()
-	defer j.d.mu.Unlock()
-	return j.d.running[j.id] != j
+	return !slices.Contains(j.d.spool.Live(), j.claim)
 }
 
 // setUnrecorded notes why the end of a job cannot be recorded, for the status; "" when it has been.

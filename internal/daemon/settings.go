@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"hyper2kvm/internal/convert"
 	"hyper2kvm/internal/manifest"
 )
 
@@ -25,6 +26,10 @@ type Settings struct {
 	StallTimeout   time.Duration // without any sign of life from a child
 	StopTimeout    time.Duration // for running jobs after SIGTERM
 	KillAfter      time.Duration // between SIGTERM and SIGKILL of a child
+	GuestMemory    int64         // MiB that appliances and boot tests may use together; only a restart changes it
+	BootTimeout    time.Duration // of a boot test with KVM
+	AgentPackages  string        // absolute directory, or ""
+	Owner          convert.Ownership
 }
 
 // ModeManifest leaves lone disks for manifests to name; ModeDisk converts them.
@@ -59,6 +64,9 @@ func (s Settings) later(next Settings) (keys []string) {
 		if f.now != f.next {
 			keys = append(keys, f.key)
 		}
+	}
+	if s.GuestMemory != next.GuestMemory {
+		keys = append(keys, "guest_memory_mb")
 	}
 	return keys
 }

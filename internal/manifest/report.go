@@ -28,7 +28,13 @@ type Report struct {
 	Stages     []StageReport `json:"stages"` // in order, all five
 	Disks      []DiskReport  `json:"disks"`  // in the VM's order
 	DomainXML  string        `json:"domain_xml,omitempty"`
-	Guest      any           `json:"guest,omitempty"`   // what INSPECT found
+	Guest      any           `json:"guest,omitempty"`   // what INSPECT found on the disks
+	System     any           `json:"system,omitempty"`  // the operating system that it found
+	Repairs    []Repair      `json:"repairs,omitempty"` // what FIX did, in order; in a dry run what it would do
+	Undo       string        `json:"undo,omitempty"`    // file name of an archive with every file that FIX changed as it was before
+	Virtio     any           `json:"virtio,omitempty"`  // what is proved of the guest's virtio drivers
+	Accel      *Accel        `json:"acceleration,omitempty"`
+	BootTest   *BootTest     `json:"boot_test,omitempty"`
 	Machine    any           `json:"machine,omitempty"` // the VM as resolved
 	Warnings   []Warning     `json:"warnings"`
 	Error      *Failure      `json:"error,omitempty"`
@@ -56,6 +62,38 @@ type DiskReport struct {
 	OutputBytes    int64    `json:"output_bytes"` // size of the file
 	ContentDigest  string   `json:"content_digest"`
 	Proved         bool     `json:"proved"` // the output was read back and has the same digest
+}
+
+// Repair is one change that FIX made to a guest: a file, or a command of the guest's own that ran.
+type Repair struct {
+	Fixer   string   `json:"fixer"`
+	Path    string   `json:"path,omitempty"` // in the guest
+	Why     string   `json:"why"`
+	Diff    string   `json:"diff,omitempty"` // unified
+	Command []string `json:"command,omitempty"`
+	Proof   string   `json:"proof,omitempty"`  // what the command's work was looked at for
+	Output  string   `json:"output,omitempty"` // the end of what the command printed
+	Failed  string   `json:"failed,omitempty"` // why an optional command left things as they were
+	Seconds float64  `json:"seconds,omitempty"`
+}
+
+// Accel says how appliances and boot tests ran.
+type Accel struct {
+	KVM bool   `json:"kvm"`
+	Why string `json:"why,omitempty"` // why not
+}
+
+// BootTest is how the converted VM started on a throw-away copy.
+type BootTest struct {
+	Passed     bool    `json:"passed"`
+	Why        string  `json:"why"`                // one line: the evidence, or what went wrong
+	Evidence   string  `json:"evidence,omitempty"` // the line of the serial console that decided
+	Login      string  `json:"login,omitempty"`    // login prompt, if one was seen
+	Seconds    float64 `json:"seconds"`
+	Disks      string  `json:"disks"` // bus of the disks: virtio, sata
+	Firmware   string  `json:"firmware"`
+	SerialLog  string  `json:"serial_log,omitempty"` // file names below the output directory
+	Screenshot string  `json:"screenshot,omitempty"`
 }
 
 // Warning is something a person should know though the job went on.

@@ -195,6 +195,8 @@ type Status struct {
 	OutputDir   string    `json:"output_dir"`
 	ImportRoots []string  `json:"import_roots,omitempty"`
 	OutputRoots []string  `json:"output_roots,omitempty"`
+	// Acceleration says how appliances and boot tests run: "kvm", or "none: " and why; "" while it is not known.
+	Acceleration string `json:"acceleration,omitempty"`
 }
 
 // Liveness is what a client can tell about the daemon.

@@ -19,6 +19,9 @@ const (
 	DefaultNetwork          = "default" // the network that libvirt sets up itself
 )
 
+// OtherNetworks is the name under which Options.Networks has what stands for every network that it does not name.
+const OtherNetworks = "*"
+
 // maxDisks bounds the disks of a domain; names of devices stay short and QEMU's slots suffice.
 const maxDisks = 256
 
@@ -37,7 +40,7 @@ type Options struct {
 	VirtioDisk bool              // virtio disks are proved to work in this guest
 	VirtioNet  bool              // virtio network cards are proved to work in this guest
 	Windows    bool              // the guest is a Windows: its clock keeps local time
-	Networks   map[string]string // by name of the source network: a libvirt network, or "bridge:br0"
+	Networks   map[string]string // by name of the source network: "network:default", or "bridge:br0"
 	AddNIC     bool              // nothing describes the machine's cards: give it one
 }
 

@@ -91,8 +91,8 @@ func (d *Domain) nics(m machine.Machine, o Options) {
 			x.MAC = &macXML{Address: mac}
 		}
 		x.Source.Network = DefaultNetwork
-		if to, ok := o.Networks[n.Network]; ok && to != "" {
-			x.Source.Network = to
+		if to := o.network(n.Network); to != "" {
+			x.Source.Network = strings.TrimPrefix(to, "network:")
 			if bridge, ok := strings.CutPrefix(to, "bridge:"); ok {
 				x.Type, x.Source = "bridge", interfaceFromXML{Bridge: bridge}
 			}
@@ -101,6 +101,14 @@ func (d *Domain) nics(m machine.Machine, o Options) {
 		}
 		d.xml.Devices.Interfaces = append(d.xml.Devices.Interfaces, x)
 	}
+}
+
+// network returns what stands for a network of the source, "" if nothing does.
+func (o Options) network(name string) string {
+	if to := o.Networks[name]; to != "" {
+		return to
+	}
+	return o.Networks[OtherNetworks]
 }
 
 // nicModel chooses the model of a network card.

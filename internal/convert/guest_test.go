@@ -1,0 +1,264 @@
+package convert
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hyper2kvm/internal/guest"
+	"hyper2kvm/internal/guest/guesttest"
+	"hyper2kvm/internal/manifest"
+)
+
+// fakeGuests opens a tree in memory in the place of a guest. What it "writes" to a drive is done with qemu-io, through the NBD export and
+// the overlay, as the appliance does it.
+type fakeGuests struct {
+	t       *testing.T
+	tree    *guesttest.Tree
+	system  guest.System
+	inspect error
+	boot    BootResult
+	booted  []BootTest
+	opened  []ApplianceOptions
+	write   string // qemu-io command on the first drive when it is closed
+}
+
+func (f *fakeGuests) Missing(context.Context) (repairs, boot string) { return "", "" }
+
+func (f *fakeGuests) Open(_ context.Context, o ApplianceOptions) (Appliance, error) {
+	f.opened = append(f.opened, o)
+	return &fakeAppliance{Tree: f.tree, f: f, o: o}, nil
+}
+
+func (f *fakeGuests) Marker(line, _ string) (map[string]guest.File, error) {
+	return map[string]guest.File{"/etc/marker": {Data: []byte(line), Mode: 0o644}}, nil
+}
+
+func (f *fakeGuests) Boot(_ context.Context, b BootTest) (BootResult, error) {
+	f.booted = append(f.booted, b)
+	if err := os.WriteFile(filepath.Join(b.Dir, "serial.log"), []byte(b.Marker), 0o640); err != nil {
+		return BootResult{}, err
+	}
+	r := f.boot
+	r.SerialLog = "serial.log"
+	return r, nil
+}
+
+type fakeAppliance struct {
+	*guesttest.Tree
+	f *fakeGuests
+	o ApplianceOptions
+}
+
+func (a *fakeAppliance) Inspect(context.Context, []string) (guest.System, []guest.Warning, error) {
+	return a.f.system, nil, a.f.inspect
+}
+func (a *fakeAppliance) Mount(context.Context, guest.System, bool) error { return nil }
+func (a *fakeAppliance) Unmount(context.Context) error                   { return nil }
+func (a *fakeAppliance) Label(context.Context, guest.System) error       { return nil }
+func (a *fakeAppliance) Trim(context.Context) ([]guest.Warning, error)   { return nil, nil }
+func (a *fakeAppliance) Check(context.Context, guest.System) ([]guest.Warning, error) {
+	return nil, nil
+}
+
+func (a *fakeAppliance) Close(ctx context.Context) error {
+	if err := ctx.Err(); err != nil || a.f.write == "" || len(a.f.opened) > 1 {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, "qemu-io", "-f", "qcow2", "-c", a.f.write, a.o.Drives[0]).CombinedOutput()
+	if err != nil || strings.Contains(string(out), "failed") {
+		return errors.Join(err, errors.New(string(out)))
+	}
+	return nil
+}
+
+// swapDisk is a disk of a megabyte with a file system on it: enough for the native look to see that a guest may be there.
+func ext4Disk() []byte {
+	b := make([]byte, 1<<20)
+	sb := b[1024:]
+	binary.LittleEndian.PutUint16(sb[0x38:], 0xef53) // s_magic
+	binary.LittleEndian.PutUint32(sb[0x04:], 256)    // s_blocks_count_lo
+	binary.LittleEndian.PutUint32(sb[0x18:], 2)      // s_log_block_size: 4 KiB
+	binary.LittleEndian.PutUint32(sb[0x60:], 0x40)   // s_feature_incompat: extents
+	binary.LittleEndian.PutUint32(sb[0x4c:], 1)      // s_rev_level
+	copy(sb[0x68:], "0123456789abcdef")              // s_uuid
+	for i := range b[8192:] {
+		b[8192+i] = byte(i >> 8)
+	}
+	return b
+}
+
+func guestBench(t *testing.T) (*bench, *fakeGuests) {
+	t.Helper()
+	if _, err := exec.LookPath("qemu-io"); err != nil {
+		t.Skip("SKIPPED: qemu-io is not installed: make test installs it")
+	}
+	b := newBench(t)
+	b.write("web01.img", ext4Disk())
+	b.req.Entry = "web01.img"
+	b.req.Job.Source.Disks = []manifest.SourceDisk{{Path: "web01.img"}}
+	tree := guesttest.NewTree()
+	tree.Text("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n")
+	tree.Text("/etc/fstab", "/dev/sda1 / ext4 errors=remount-ro 0 1\n")
+	f := &fakeGuests{t: t, tree: tree, boot: BootResult{Passed: true, Why: "the marker was printed", Took: time.Second}, system: guest.System{
+		Family: guest.FamilyLinux, Root: "/dev/sda1",
+		Volumes: []guest.Volume{{Device: "/dev/sda1", Disk: 0, Partition: 1, Type: "ext4", UUID: "30313233-3435-3637-3839-616263646566"}},
+		Mounts:  []guest.Mount{{Point: "/", Device: "/dev/sda1", Type: "ext4", Free: 1 << 30}},
+	}}
+	b.options.Guests = f
+	return b, f
+}
+
+func TestRepairsReachTheOutput(t *testing.T) {
+	b, f := guestBench(t)
+	f.write = "write -P 0x5a 512k 4k"
+	b.req.Job.Check.BootTest = true
+	report, err := b.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Stages[2].Status != manifest.StageDone {
+		t.Errorf("fix is %+v", report.Stages[2])
+	}
+	if report.BootTest == nil || !report.BootTest.Passed || len(f.booted) != 1 {
+		t.Errorf("boot test %+v, booted %+v", report.BootTest, f.booted)
+	}
+	raw := filepath.Join(t.TempDir(), "out.raw")
+	out, err := exec.CommandContext(t.Context(), "qemu-img", "convert", "-O", "raw", filepath.Join(b.req.Partial, "web01.qcow2"), raw).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	got, err := os.ReadFile(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ext4Disk()
+	for i := range 4096 {
+		want[512<<10+i] = 0x5a
+	}
+	if !slices.Equal(got, want) {
+		t.Error("the output is not the source with what the appliance wrote")
+	}
+	for _, name := range []string{guestDir} {
+		if _, err := os.Stat(filepath.Join(b.req.Partial, name)); err == nil {
+			t.Errorf("%s became part of the result", name)
+		}
+	}
+	if len(f.opened) != 2 {
+		t.Errorf("%d appliances were opened, want one for the source and one for the result", len(f.opened))
+	}
+	if len(report.Repairs) == 0 {
+		t.Log("no repairs are reported: the fixers found nothing")
+		return
+	}
+	wantUndo(t, filepath.Join(b.req.Partial, report.Undo), "etc/fstab", "/dev/sda1 / ext4 errors=remount-ro 0 1\n")
+}
+
+func wantUndo(t *testing.T, path, name, content string) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r := tar.NewReader(f)
+	for {
+		h, err := r.Next()
+		if err != nil {
+			t.Fatalf("%s is not in the undo data: %v", name, err)
+		}
+		if h.Name == name {
+			if b, err := io.ReadAll(r); err != nil || string(b) != content {
+				t.Errorf("%s was %q, %v", name, b, err)
+			}
+			return
+		}
+	}
+}
+
+func TestDryRunChangesNothingInTheGuest(t *testing.T) {
+	b, f := guestBench(t)
+	b.req.Job.DryRun = true
+	before := f.tree.Clone()
+	if _, err := b.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range before.Files() {
+		had, _ := before.Get(name)
+		is, _ := f.tree.Get(name)
+		if string(had.Data) != string(is.Data) {
+			t.Errorf("%s was changed", name)
+		}
+	}
+}
+
+func TestGuestThatCannotBeOpened(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		err   error
+		asked bool
+		code  string
+	}{
+		{"encrypted by default", guest.ErrEncrypted, false, manifest.CodeGuestEncrypted},
+		{"encrypted and asked", guest.ErrEncrypted, true, manifest.CodeGuestEncrypted},
+		{"data disk", guest.ErrNoSystem, true, manifest.CodeGuestUnknown},
+		{"appliance by default", guest.ErrAppliance, false, manifest.CodeGuestAppliance},
+		{"appliance and asked", guest.ErrAppliance, true, manifest.CodeGuestAppliance},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b, f := guestBench(t)
+			f.inspect = tc.err
+			if tc.asked {
+				b.req.Job.Asked = manifest.Asked{"fix.grub": true}
+			}
+			report, err := b.run(t.Context())
+			if fails := tc.asked && !errors.Is(tc.err, guest.ErrNoSystem); fails {
+				if err == nil || report.Error.Code != tc.code {
+					t.Errorf("got %v, want a failure with %s", err, tc.code)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.ContainsFunc(report.Warnings, func(w manifest.Warning) bool { return w.Code == tc.code }) {
+				t.Errorf("no warning %s in %+v", tc.code, report.Warnings)
+			}
+			if report.Stages[2].Status != manifest.StageSkipped {
+				t.Errorf("fix is %+v", report.Stages[2])
+			}
+		})
+	}
+}
+
+func TestHibernatedGuestIsNamedBeforeAnyWork(t *testing.T) {
+	b, f := guestBench(t)
+	f.system.Hibernated = true
+	b.req.Job.Asked = manifest.Asked{"fix.grub": true}
+	report, err := b.run(t.Context())
+	if err == nil || report.Error.Code != manifest.CodeGuestUnclean || report.Error.Stage != StageInspect {
+		t.Errorf("got %v, %+v", err, report.Error)
+	}
+}
+
+func TestRequiredBootTest(t *testing.T) {
+	b, f := guestBench(t)
+	f.boot = BootResult{Why: "the kernel panicked"}
+	b.req.Job.Check.BootTest, b.req.Job.Check.BootRequire = true, true
+	report, err := b.run(t.Context())
+	if err == nil || report.Error.Code != manifest.CodeBootFailed {
+		t.Fatalf("got %v", err)
+	}
+	if report.BootTest == nil || report.BootTest.Passed {
+		t.Errorf("boot test %+v", report.BootTest)
+	}
+}
