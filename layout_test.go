@@ -42,11 +42,12 @@ var floors = map[string][]string{
 	"internal/guest/linux":     {"internal/guest", "internal/guest/initramfs"},
 	"internal/guest/windows":   {"internal/guest"},
 	"internal/nbd":             {"internal/disk"},
+	"internal/accel":           {"internal/atomicfile"},
 	"internal/boottest":        {},
 	"internal/doctor":          {"internal/accel", "internal/guest/guestfs"},
 	"internal/api":             {"internal/queue", "internal/jobs", "internal/manifest", "internal/version", "schema"},
 	"internal/convert": {
-		"internal/manifest", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/machine", "internal/machine/ovf",
+		"internal/manifest", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/disk/qcow2", "internal/machine", "internal/machine/ovf",
 		"internal/machine/vmx", "internal/machine/ova", "internal/machine/domxml", "internal/guest", "internal/guest/native", "internal/guest/guestfs", "internal/guest/linux", "internal/guest/windows", "internal/nbd",
 		"internal/boottest", "internal/accel", "internal/atomicfile", "internal/version",
 	},
