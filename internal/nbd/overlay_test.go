@@ -9,7 +9,7 @@ import (
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/disktest"
-	"hyper2kvm/internal/disk/formats"
+	"hyper2kvm/internal/disk/qcow2"
 )
 
 // TestOverlayOverTheExport does what a repair does: qemu writes to an overlay above the export, discards some of it, and the overlay is
@@ -25,7 +25,7 @@ func TestOverlayOverTheExport(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		if err := formats.CreateOverlay(t.Context(), f, size, l.URI()); err != nil {
+		if err := qcow2.CreateOverlay(t.Context(), f, size, qcow2.OverlayOptions{Backing: l.URI()}); err != nil {
 			t.Fatal(err)
 		}
 		info := mustQemu(t, "qemu-img", "info", path)
@@ -70,7 +70,7 @@ func openOver(tb testing.TB, path string, backing disk.Image) disk.Image {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	img, err := formats.OpenOver(context.WithoutCancel(tb.Context()), f, backing)
+	img, err := qcow2.OpenOver(context.WithoutCancel(tb.Context()), f, backing)
 	if err != nil {
 		tb.Fatal(err)
 	}
