@@ -1,0 +1,233 @@
+package guestfs
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"hyper2kvm/internal/guest"
+)
+
+// Limits of what guestfish says.
+const (
+	maxStdout = 16 << 20 // of one command; a reply of the appliance is at most 4 MiB, and printing it as text makes it longer
+	maxStderr = 64 << 10 // that is kept of one command's error
+	tailLines = 8        // of the standard error that stand in the error of a dead process
+	heartbeat = 15 * time.Second
+)
+
+// stderrName is the file in Options.Dir that takes the standard error.
+const stderrName = "guestfish-stderr"
+
+// fish is a running guestfish. It does one command at a time.
+type fish struct {
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	stdout *os.File
+	stderr *os.File // a file and not a pipe: what a command has written there is there when its marker is
+	done   chan struct{}
+	exit   error // of the process, when done is closed
+	dead   error // why nothing more can be done
+	buf    []byte
+}
+
+// newFish starts guestfish in a process group of its own, which dies with us.
+func newFish(o Options, program string) (*fish, error) {
+	f := &fish{done: make(chan struct{}), buf: make([]byte, 64<<10)}
+	var err error
+	f.stderr, err = os.OpenFile(filepath.Join(o.Dir, stderrName), os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	inRead, inWrite, err := os.Pipe()
+	if err != nil {
+		f.stderr.Close()
+		return nil, err
+	}
+	outRead, outWrite, err := os.Pipe()
+	if err != nil {
+		f.stderr.Close()
+		inRead.Close()
+		inWrite.Close()
+		return nil, err
+	}
+	f.stdin, f.stdout = inWrite, outRead
+	//nolint:noctx // the process outlives the call that starts it; Kill and every command's context end it
+	f.cmd = exec.Command(program, "--keys-from-stdin", "--no-progress-bars")
+	f.cmd.Env, f.cmd.Dir = o.environment(), o.Dir
+	f.cmd.Stdin, f.cmd.Stdout, f.cmd.Stderr = inRead, outWrite, f.stderr
+	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	go func() {
+		// The death signal comes when the thread ends that started the process, so that thread is kept until the process is gone.
+		runtime.LockOSThread()
+		err := f.cmd.Start()
+		started <- err
+		if err == nil {
+			f.exit = f.cmd.Wait()
+		}
+		close(f.done)
+	}()
+	err = <-started
+	inRead.Close()
+	outWrite.Close()
+	if err != nil {
+		f.closeFiles()
+		return nil, fmt.Errorf("%w: %w", guest.ErrUnavailable, err)
+	}
+	return f, nil
+}
+
+// kill ends guestfish and what it started, and waits until guestfish is gone.
+func (f *fish) kill() {
+	f.signal()
+	<-f.done
+}
+
+// signal kills the process group.
+func (f *fish) signal() {
+	select {
+	case <-f.done: // its number may be another's by now
+	default:
+		// The only error is that the group is gone already.
+		_ = syscall.Kill(-f.cmd.Process.Pid, syscall.SIGKILL)
+	}
+}
+
+func (f *fish) closeFiles() {
+	f.stdin.Close()
+	f.stdout.Close()
+	f.stderr.Close()
+}
+
+// do sends a command line, and after it the lines that it reads itself, and returns what it printed. What it complained about is the
+// error.
+func (f *fish) do(ctx context.Context, alive func(time.Duration), line string, input ...string) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dead != nil {
+		return nil, f.dead
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, f.signal)
+	defer stop()
+	defer f.watch(alive)()
+	marker := rand.Text()
+	text := "-" + line + "\n"
+	for _, s := range input {
+		text += s + "\n"
+	}
+	_, err := io.WriteString(f.stdin, text+"echo "+marker+"\n")
+	var out []byte
+	if err == nil {
+		out, err = f.readTo(marker + "\n")
+	}
+	complaint := f.complaint()
+	if err != nil {
+		return nil, f.died(ctx, err, complaint)
+	}
+	if complaint != "" {
+		err = complained(complaint)
+		if errors.Is(err, guest.ErrAppliance) {
+			f.dead = err
+		}
+		return nil, err
+	}
+	return out, nil
+}
+
+// watch calls alive from time to time until the function it returns is called.
+func (f *fish) watch(alive func(time.Duration)) (stop func()) {
+	if alive == nil {
+		return func() {}
+	}
+	end := make(chan struct{})
+	go func() {
+		begin := time.Now()
+		tick := time.NewTicker(heartbeat)
+		defer tick.Stop()
+		for {
+			select {
+			case <-end:
+				return
+			case now := <-tick.C:
+				alive(now.Sub(begin).Round(time.Second))
+			}
+		}
+	}()
+	return func() { close(end) }
+}
+
+// readTo reads the standard output up to the marker.
+func (f *fish) readTo(marker string) ([]byte, error) {
+	var out []byte
+	for {
+		n, err := f.stdout.Read(f.buf)
+		out = append(out, f.buf[:n]...)
+		if rest, ok := bytes.CutSuffix(out, []byte(marker)); ok {
+			return rest, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(out) > maxStdout {
+			return nil, fmt.Errorf("%w: more than %d bytes of output", guest.ErrLimit, maxStdout)
+		}
+	}
+}
+
+// complaint takes what stands on the standard error.
+func (f *fish) complaint() string {
+	info, err := f.stderr.Stat()
+	if err != nil || info.Size() == 0 {
+		return ""
+	}
+	b := make([]byte, min(info.Size(), maxStderr))
+	n, err := f.stderr.ReadAt(b, info.Size()-int64(len(b)))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "the standard error cannot be read: " + err.Error()
+	}
+	if err := f.stderr.Truncate(0); err != nil {
+		return "the standard error cannot be emptied: " + err.Error()
+	}
+	return string(b[:n])
+}
+
+// died makes the error of a process that gives no more answers, and ends what is left of it.
+func (f *fish) died(ctx context.Context, cause error, complaint string) error {
+	f.kill()
+	complaint += f.complaint()
+	if err := ctx.Err(); err != nil {
+		f.dead = fmt.Errorf("%w: it was stopped: %w", guest.ErrAppliance, err)
+		return f.dead
+	}
+	if errors.Is(cause, io.EOF) || errors.Is(cause, syscall.EPIPE) {
+		cause = fmt.Errorf("guestfish ended: %v", f.exit)
+	}
+	f.dead = fmt.Errorf("%w: %w%s", guest.ErrAppliance, cause, tail(complaint))
+	return f.dead
+}
+
+// tail is the last lines of text, quoted for an error.
+func tail(text string) string {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return ""
+	}
+	lines := strings.Split(text, "\n")
+	return fmt.Sprintf(": %s", clean(strings.Join(lines[max(0, len(lines)-tailLines):], "; ")))
+}

@@ -1,0 +1,48 @@
+package guestfs
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+)
+
+// socketPath is the argument of qemu that names the socket to the appliance's daemon. libguestfs makes its directory below /tmp when it
+// runs as root, whatever the environment says, and removes it only when it ends by itself.
+var socketPath = regexp.MustCompile(`[=,](/[^,\x00]*/libguestfs[A-Za-z0-9]{6})/guestfsd\.sock`)
+
+// socketDir returns the directory of the sockets of the appliance that runs in a process group, "" if none is found.
+func socketDir(group int) string {
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return ""
+	}
+	for _, name := range lines {
+		b, err := os.ReadFile(name)
+		if err != nil { // it has ended
+			continue
+		}
+		if m := socketPath.FindSubmatch(b); m != nil && groupOf(filepath.Dir(name)) == group {
+			return string(m[1])
+		}
+	}
+	return ""
+}
+
+// groupOf reads a process group from proc(5) stat: the third field after the name, which stands in parentheses.
+func groupOf(dir string) int {
+	b, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
+	if len(fields) < 3 {
+		return 0
+	}
+	group, err := strconv.Atoi(string(fields[2]))
+	if err != nil {
+		return 0
+	}
+	return group
+}
