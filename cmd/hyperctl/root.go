@@ -56,6 +56,7 @@ func newRoot(con *console, started func()) *cobra.Command {
 		newWorkflow(con),
 		newManifest(con),
 		newImage(con),
+		newServe(con),
 		newExplain(con),
 		newVersion(con),
 	)

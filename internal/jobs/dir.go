@@ -37,6 +37,11 @@ type Dir struct {
 	viewed     Query
 	fresh      bool // view fits all
 	records    map[string]record
+
+	views   map[viewKey][]int32 // as view, for the pages of other clients
+	changes uint64              // how often all was made anew
+	codes   map[codeKey]queue.Job
+	paths   map[string]string // of finished jobs that were read, by id
 }
 
 type record struct {
@@ -154,6 +159,11 @@ func (d *Dir) gather() {
 		DoneToday: ended[queue.Done], FailedToday: ended[queue.Failed],
 	}
 	d.all, d.fresh = all, false
+	d.views = nil
+	d.changes++
+	if len(d.codes) > maxFailuresRead/2 { // many may be of jobs that were retried or cleaned up
+		clear(d.codes)
+	}
 }
 
 // measure sums up what the running jobs do and what is left to do.
@@ -250,7 +260,7 @@ func (d *Dir) row(ctx context.Context, e *entry) queue.Job {
 		return d.finished(ctx, e)
 	}
 	at := time.Unix(0, e.at)
-	return queue.Job{Name: e.name, OriginalName: e.name, State: e.state, Reason: e.reason, Path: d.path(e), Size: e.size, QueuedAt: &at}
+	return queue.Job{ID: e.id, Name: e.name, OriginalName: e.name, State: e.state, Reason: e.reason, Path: d.path(e), Size: e.size, QueuedAt: &at}
 }
 
 func (d *Dir) finished(ctx context.Context, e *entry) queue.Job {
@@ -271,6 +281,7 @@ func (d *Dir) finished(ctx context.Context, e *entry) queue.Job {
 		clear(d.records)
 	}
 	d.records[path] = record{e.at, j}
+	d.learn(j)
 	return j
 }
 
@@ -292,3 +303,6 @@ func (d *Dir) lastEnded(ctx context.Context, n int) []queue.Job {
 	}
 	return out
 }
+
+// Root is the workflow directory.
+func (d *Dir) Root() string { return d.spool.Dir() }

@@ -1,0 +1,97 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"hyper2kvm/internal/jobs"
+	"hyper2kvm/internal/manifest"
+	"hyper2kvm/internal/queue"
+)
+
+// report answers with the report.json of a job that is done, as it stands.
+func (s *Server) report(w http.ResponseWriter, r *http.Request) error {
+	j, err := s.find(r)
+	if err != nil {
+		return err
+	}
+	if j.State != queue.Done || j.OutputDir == "" {
+		return newProblem(http.StatusNotFound, manifest.CodeAPINoJob, "the job %s is %s: only jobs that are done have a report", short(j.Name), j.State)
+	}
+	b, err := jobs.ReadReport(filepath.Join(j.OutputDir, "report.json"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return newProblem(http.StatusNotFound, manifest.CodeAPINoJob, "the report is not in %s any more", j.OutputDir)
+	case err != nil:
+		return err
+	case !json.Valid(b):
+		return newProblem(http.StatusInternalServerError, manifest.CodeAPIInternal, "the report in %s is damaged", j.OutputDir)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(b) // the client went away
+	return nil
+}
+
+// fileTypes are the files of an output directory that are served: what a person looks at. Disks are not: they are copied from where
+// they stand.
+var fileTypes = map[string]string{
+	".png": "image/png", ".xml": "text/plain; charset=utf-8", ".json": "application/json", ".log": "text/plain; charset=utf-8",
+	".txt": "text/plain; charset=utf-8", ".diff": "text/plain; charset=utf-8",
+}
+
+// maxFile bounds what is served of an output directory: a screenshot is far smaller.
+const maxFile = 16 << 20
+
+// file answers with a small file of a job's output: the domain XML, the screenshot of a boot test.
+func (s *Server) file(w http.ResponseWriter, r *http.Request) error {
+	j, err := s.find(r)
+	if err != nil {
+		return err
+	}
+	name := r.PathValue("name")
+	kind, ok := fileTypes[strings.ToLower(filepath.Ext(name))]
+	if !ok || queue.CheckKey(name) != nil || strings.HasPrefix(name, ".") {
+		return newProblem(http.StatusNotFound, manifest.CodeAPINoJob, "%q is not served: only descriptions, logs and pictures are; disks stand in the output directory", short(name))
+	}
+	if j.OutputDir == "" || j.State != queue.Done {
+		return newProblem(http.StatusNotFound, manifest.CodeAPINoJob, "the job %s has no output", short(j.Name))
+	}
+	root, err := os.OpenRoot(j.OutputDir)
+	if err != nil {
+		return missing(err, j.OutputDir)
+	}
+	defer root.Close()
+	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return missing(err, name)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !st.Mode().IsRegular() || st.Size() > maxFile {
+		return newProblem(http.StatusNotFound, manifest.CodeAPINoJob, "%q is no regular file of at most %d MiB", short(name), maxFile>>20)
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Cache-Control", "private, max-age=60")
+	_, _ = io.Copy(w, io.LimitReader(f, maxFile)) // the client went away
+	return nil
+}
+
+// missing is the problem of something that is not there; other errors stay.
+func missing(err error, what string) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return newProblem(http.StatusNotFound, manifest.CodeAPINoJob, "%q is not there", short(what))
+	}
+	return err
+}
