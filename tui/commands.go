@@ -1,8 +1,10 @@
 package tui
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +33,8 @@ type (
 		logOf  string
 		err    error
 	}
-	doneMsg struct {
+	createdMsg struct{ err error }
+	doneMsg    struct {
 		verb   string
 		done   int
 		answer string // of the last that was done
@@ -225,5 +228,43 @@ func (m *model) copyText(text string) tea.Cmd {
 			return doneMsg{verb: "copy", errs: []error{errors.New("the terminal cannot be written to")}}
 		}
 		return nil
+	}
+}
+
+// creation is the wizard as a program that gets the terminal meanwhile.
+type creation struct {
+	ctx context.Context //nolint:containedctx // it is run by the program, which has no context to give
+	do  func(context.Context) error
+}
+
+// Run leads through a new manifest.
+func (c creation) Run() error { return c.do(c.ctx) }
+
+// SetStdin is ignored: the wizard knows its terminal.
+func (creation) SetStdin(io.Reader) {}
+
+// SetStdout is ignored as well.
+func (creation) SetStdout(io.Writer) {}
+
+// SetStderr is ignored as well.
+func (creation) SetStderr(io.Writer) {}
+
+// create opens the wizard.
+func (m *model) create() tea.Cmd {
+	switch {
+	case m.opt.ReadOnly:
+		m.say(look.Warn, "cannot create: this is --read-only")
+		return nil
+	case m.opt.Create == nil:
+		m.say(look.Warn, "cannot create from here: hyperctl manifest create")
+		return nil
+	}
+	return tea.Exec(creation{m.ctx, m.opt.Create}, func(err error) tea.Msg { return createdMsg{err} })
+}
+
+// created tells what came of it.
+func (m *model) created(err error) {
+	if err != nil {
+		m.say(look.Bad, "create: "+err.Error())
 	}
 }

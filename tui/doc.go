@@ -42,5 +42,7 @@ type Options struct {
 	NoColor  bool   // no escapes for colours, whatever the theme
 	UTF8     bool   // the terminal shows UTF-8
 	ReadOnly bool   // nothing is asked of the daemon
-	Tmux     bool   // the terminal is a tmux, which wants to be asked in its own way to copy
+	// Create leads through a new manifest and submits it; the screen is given to it meanwhile. nil = that cannot be done from here.
+	Create func(ctx context.Context) error
+	Tmux   bool // the terminal is a tmux, which wants to be asked in its own way to copy
 }

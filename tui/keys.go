@@ -55,6 +55,7 @@ func actions() []action {
 		bind("u", "u", "take back all marks", pageList, "", does(func(m *model) { clear(m.marks) })),
 		bind("s", "s", "sort by state, name, age, size", pageList, "sort", (*model).sort),
 		bind("S", "S", "turn the order around", pageList, "", func(m *model) tea.Cmd { m.query.Reverse = !m.query.Reverse; return m.relist(true) }),
+		bind("n", "n", "new manifest: the wizard; comes back here", pageOfJob&^pageLog, "new", (*model).create),
 		bind("up k", "up k", "up", pageAny, "", func(m *model) tea.Cmd { return m.move(-1) }),
 		bind("down j", "down j", "down", pageAny, "", func(m *model) tea.Cmd { return m.move(1) }),
 		bind("pgup ctrl+b", "PgUp", "a screen up", pageAny, "", func(m *model) tea.Cmd { return m.move(-m.leap()) }),

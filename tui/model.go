@@ -171,6 +171,9 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case doneMsg:
 		m.did(msg)
 		return m, m.look()
+	case createdMsg:
+		m.created(msg.err)
+		return m, m.look()
 	case tea.ResumeMsg:
 		return m, m.look()
 	}
