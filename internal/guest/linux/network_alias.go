@@ -18,9 +18,9 @@ type nicAliasFixer struct{}
 func (nicAliasFixer) Name() string { return "modprobe-network" }
 
 var (
-	modprobeAlias     = regexp.MustCompile(`^(\s*alias\s+eth[0-9]+\s+)(\S+)(\s*)$`)
-	modprobeBlacklist = regexp.MustCompile(`^\s*blacklist\s+(virtio_net|virtio-net|virtio_pci|virtio-pci)\s*$`)
-	aliasDrivers      = append([]string{"e1000", "e1000e"}, sourceNICDrivers...)
+	nicAliasLine     = regexp.MustCompile(`^(\s*alias\s+eth[0-9]+\s+)(\S+)(\s*)$`)
+	nicBlacklistLine = regexp.MustCompile(`^\s*blacklist\s+(virtio_net|virtio-net|virtio_pci|virtio-pci)\s*$`)
+	aliasDrivers     = append([]string{"e1000", "e1000e"}, sourceNICDrivers...)
 )
 
 func (nicAliasFixer) Plan(ctx context.Context, _ guest.System, tree guest.FS) (guest.Proposal, error) {
@@ -45,13 +45,13 @@ func (nicAliasFixer) Plan(ctx context.Context, _ guest.System, tree guest.FS) (g
 		var b strings.Builder
 		for line := range strings.Lines(string(text)) {
 			body := strings.TrimRight(line, "\r\n")
-			if m := modprobeBlacklist.FindStringSubmatch(body); m != nil {
+			if m := nicBlacklistLine.FindStringSubmatch(body); m != nil {
 				p.Warnings = append(p.Warnings, guest.Warning{
 					Message: fmt.Sprintf("%s keeps the kernel from loading %s", file, m[1]),
 					Hint:    "take the line out, or the guest has no network on virtio",
 				})
 			}
-			if m := modprobeAlias.FindStringSubmatch(body); m != nil && slices.Contains(aliasDrivers, m[2]) {
+			if m := nicAliasLine.FindStringSubmatch(body); m != nil && slices.Contains(aliasDrivers, m[2]) {
 				line = m[1] + virtualNICDrivers[0] + m[3] + line[len(body):]
 			}
 			b.WriteString(line)
