@@ -123,6 +123,8 @@ func reload(d *daemon.Daemon, o options, flags *pflag.FlagSet, file *reopenWrite
 	}
 	if err == nil {
 		later, err = d.Reload(next)
+	} else {
+		d.ReloadRefused()
 	}
 	if err != nil {
 		log.Error("reload: the old configuration stays", "error", err)

@@ -53,6 +53,7 @@ func (d *Daemon) answer(ctx context.Context, r queue.Request) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		d.tallies.add(1, queue.TallyRetries, "request")
 		return "queued again as " + name, nil
 	case queue.VerbRelease:
 		found, err := d.spool.Find(ctx, r.Job)

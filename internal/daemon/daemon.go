@@ -41,6 +41,7 @@ type Daemon struct {
 	ends     atomic.Int64 // jobs that ended since the start, refused entries and batches among them
 	failed   atomic.Int64 // those of them that failed
 	today    finishedToday
+	tallies  *tallies
 
 	stopping chan struct{} // closed when the daemon begins to stop
 
@@ -58,7 +59,7 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 	d := &Daemon{
 		space: newReservations(), trust: trust{self: uint32(os.Getuid())}, spawn: o.Spawner, version: o.Version,
 		clock: o.Clock, log: o.Log, started: o.Clock(), running: map[string]*job{},
-		early: map[string]early{}, unrecorded: map[string]string{}, stopping: make(chan struct{}),
+		early: map[string]early{}, unrecorded: map[string]string{}, stopping: make(chan struct{}), tallies: newTallies(o.Clock),
 	}
 	d.settings.Store(&s)
 	d.memory = newMemoryBudget(max(s.GuestMemory, 1))
@@ -121,6 +122,7 @@ func (d *Daemon) Settings() Settings { return *d.settings.Load() }
 // Reload takes new settings for jobs that start from now on. It refuses all of them when one of them only a restart can change, or
 // when there is no such output directory and none can be made. The keys that it returns are valid, and hold from the next start on.
 func (d *Daemon) Reload(s Settings) (later []string, err error) {
+	defer func() { d.tallies.reloaded(err == nil) }()
 	now := d.Settings()
 	if blocked := now.Reloadable(s); len(blocked) > 0 {
 		return nil, fmt.Errorf("%v cannot change while the daemon runs: restart it; the old configuration stays", blocked)
@@ -163,6 +165,7 @@ func (d *Daemon) Failed() int { return int(d.failed.Load()) }
 // jobEnded hears from the queue of every job that ended.
 func (d *Daemon) jobEnded(r queue.Record) {
 	d.ends.Add(1)
+	d.tallies.ended(r)
 	if r.Terminal == queue.DirFailed {
 		d.failed.Add(1)
 	}

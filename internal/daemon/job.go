@@ -73,6 +73,7 @@ func (j *job) work(ctx context.Context) closing {
 		return j.goBack("the queue cannot write its records: " + err.Error())
 	}
 	out, err := j.attempt(ctx)
+	j.d.tallies.stages(out.report)
 	j.mu.Lock()
 	j.over = true
 	end, reason := j.ending, j.reason

@@ -134,7 +134,11 @@ func (j *job) crashed(how string) closing {
 		"look at the log: hyperctl workflow log "+j.id)
 	f["exception"] = manifest.CodeJobNoResult + ": " + how
 	return func(ctx context.Context) error {
-		if again, err := j.claim.Crashed(ctx, how); again || err != nil {
+		again, err := j.claim.Crashed(ctx, how)
+		if again {
+			j.d.tallies.add(1, queue.TallyRetries, "crash")
+		}
+		if again || err != nil {
 			return err
 		}
 		return j.fail(f)(ctx)

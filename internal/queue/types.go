@@ -196,7 +196,8 @@ type Status struct {
 	ImportRoots []string  `json:"import_roots,omitempty"`
 	OutputRoots []string  `json:"output_roots,omitempty"`
 	// Acceleration says how appliances and boot tests run: "kvm", or "none: " and why; "" while it is not known.
-	Acceleration string `json:"acceleration,omitempty"`
+	Acceleration string  `json:"acceleration,omitempty"`
+	Tallies      []Tally `json:"tallies,omitempty"` // since the start of the daemon
 }
 
 // Liveness is what a client can tell about the daemon.
