@@ -36,7 +36,7 @@ func (m *model) fieldsView(w, h int) []line {
 		below = append(below, m.rule(w, "detected", "b: files"))
 		below = append(below, facts[:min(len(facts), 6)]...)
 	}
-	shown, _ := window(list, m.at[s], h-len(below))
+	shown := window(list, m.at[s], h-len(below))
 	return append(filled(shown, h-len(below)), below...)
 }
 
@@ -60,7 +60,7 @@ func (m *model) fieldLine(r row, wide int, selected bool, w int) line {
 	if selected {
 		cursor = m.paint.Glyph(look.Cursor)
 	}
-	if p, ok := m.problem(r.Path); ok && m.checked == m.version && !(m.form.Empty() && r.Path == "input") {
+	if p, ok := m.problem(r.Path); ok && m.checked == m.version && (!m.form.Empty() || r.Path != "input") {
 		mark = look.Span{Text: m.mark("✖ ", "x "), Role: look.Bad}
 		if p.Severity != manifest.SeverityError {
 			mark = look.Span{Text: m.paint.Glyph(look.Caution) + " ", Role: look.Warn}

@@ -100,15 +100,15 @@ func (m *model) columns(left, right []line, width, height int) []line {
 }
 
 // window is the part of lines that is shown in height rows when line at must be among them.
-func window(lines []line, at, height int) (shown []line, first int) {
+func window(lines []line, at, height int) []line {
 	if height <= 0 {
-		return nil, 0
+		return nil
 	}
 	if len(lines) <= height {
-		return lines, 0
+		return lines
 	}
-	first = min(max(at-height/2, 0), len(lines)-height)
-	return lines[first : first+height], first
+	first := min(max(at-height/2, 0), len(lines)-height)
+	return lines[first : first+height]
 }
 
 // filled cuts or fills lines to a height.

@@ -163,8 +163,7 @@ func (m *model) jobsView(w, h int) []line {
 			{Text: look.Left(m.safe(name), wide, m.paint.Glyph(look.More)) + "  "}, {Text: strings.Join(vm.Inputs(), ", "), Role: look.Dim},
 		}, w)})
 	}
-	shown, _ := window(out, m.vm, h)
-	return shown
+	return window(out, m.vm, h)
 }
 
 // draftView offers what an earlier run left behind.
