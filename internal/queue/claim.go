@@ -315,6 +315,20 @@ func (s *Spool) setLive(c *Claim, live bool) {
 	}
 }
 
+// goingBack counts jobs between the list of running ones and the drop zone.
+func (s *Spool) goingBack(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.back += n
+}
+
+// still says whether no job runs and none is on its way back.
+func (s *Spool) still() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.live) == 0 && s.back == 0
+}
+
 func (s *Spool) isLive(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -157,7 +157,7 @@ func (i *Inbox) Idle() bool {
 }
 
 func (i *Inbox) idle(more bool) bool {
-	if more || !i.scanning.done || i.scanning.asked || len(i.dirty) > 0 || len(i.hints) > 0 || len(i.s.Live()) > 0 {
+	if more || !i.scanning.done || i.scanning.asked || len(i.dirty) > 0 || !i.s.still() || len(i.hints) > 0 {
 		return false
 	}
 	for _, it := range i.unready {

@@ -46,7 +46,10 @@ func (c *Claim) putBack(ctx context.Context, reason string, crashes int) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// The inbox may take the entry again as soon as it is in the drop zone: by then this job must be no obstacle any more.
+	// The inbox may take the entry again as soon as it is in the drop zone: by then this job must be no obstacle any more. Until it has
+	// heard of the entry, it must not take the queue for settled either.
+	c.s.goingBack(1)
+	defer c.s.goingBack(-1)
 	c.s.setLive(c, false)
 	rec, names, err := c.s.giveBack(c.rec, crashes)
 	if err != nil {
@@ -124,7 +127,8 @@ func (s *Spool) removeEmptyJob(dir string) (bool, error) {
 	return true, s.disk(s.fs.Remove(dir))
 }
 
-// dissolve makes the files of a .job directory loose again: members first, so that the entry finds them. If one of the names has
+// dissolve makes the files of a .job directory loose again, each after those that name it: a member that stood in the drop zone before
+// its manifest or its descriptor would be taken for a job of its own and run without them. If one of the names has
 // been taken meanwhile, it answers false and leaves the directory whole, without its marker: mixing files of two jobs would be
 // worse than a folder.
 func (s *Spool) dissolve(dir string, m marker) (loose bool, names []string, err error) {
@@ -141,11 +145,7 @@ func (s *Spool) dissolve(dir string, m marker) (loose bool, names []string, err 
 			return false, nil, s.disk(s.fs.Remove(filepath.Join(dir, markerName)))
 		}
 	}
-	if len(m.Names) > 0 { // the entry last
-		if i := slices.Index(present, m.Names[0]); i >= 0 {
-			present = append(slices.Delete(present, i, i+1), m.Names[0])
-		}
-	}
+	slices.SortStableFunc(present, func(a, b string) int { return slices.Index(m.Names, a) - slices.Index(m.Names, b) })
 	for _, name := range present {
 		switch {
 		case name == markerName:

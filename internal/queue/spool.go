@@ -37,6 +37,7 @@ type Spool struct {
 
 	mu       sync.Mutex
 	live     map[string]*Claim    // by id
+	back     int                  // jobs on their way back to the drop zone: off the list of running ones, and not there yet
 	returned map[sourceKey]Record // in the drop zone again, keeping their id
 	trouble  error
 	hint     func(names ...string) // tells the Inbox about entries that come back or whose job ended
