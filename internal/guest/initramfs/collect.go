@@ -59,7 +59,7 @@ var signs = []struct {
 // wanted reports whether the content of a small file is kept.
 func wanted(name string) bool {
 	switch name {
-	case "etc/fstab", "etc/crypttab":
+	case "etc/fstab", "etc/crypttab", "cryptroot/crypttab":
 		return true
 	}
 	return strings.HasPrefix(name, "etc/cmdline.d/") || strings.HasPrefix(name, "conf/")

@@ -27,7 +27,7 @@ type Contents struct {
 	Dep      []string // those with a modules.dep
 	Kinds    []string // Kind constants, by evidence; sorted
 	// Files is the content of small text files that tie an image to one machine: what lies below etc/cmdline.d and conf, and etc/fstab,
-	// etc/crypttab. Keys are names without a leading slash. Larger ones than 64 KiB are left out.
+	// etc/crypttab, cryptroot/crypttab. Keys are names without a leading slash. Larger ones than 64 KiB are left out.
 	Files map[string]string
 	// Trailing says that something that is no archive follows, which the kernel complains of and ignores.
 	Trailing bool

@@ -62,12 +62,14 @@ var packers = []struct {
 }
 
 func packGzip(tb testing.TB, b []byte) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	w := gzip.NewWriter(&out)
 	return written(tb, &out, w, b)
 }
 
 func packZstd(tb testing.TB, b []byte) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	w, err := zstd.NewWriter(&out)
 	if err != nil {
@@ -78,6 +80,7 @@ func packZstd(tb testing.TB, b []byte) []byte {
 
 func packLZ4(o lz4.Option) func(testing.TB, []byte) []byte {
 	return func(tb testing.TB, b []byte) []byte {
+		tb.Helper()
 		var out bytes.Buffer
 		w := lz4.NewWriter(&out)
 		if err := w.Apply(o); err != nil {

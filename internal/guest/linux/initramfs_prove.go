@@ -1,0 +1,83 @@
+package linux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"hyper2kvm/internal/guest"
+	"hyper2kvm/internal/guest/initramfs"
+)
+
+// damagedImage reports whether an image that cannot be read is none, or broken: a new one would be better. A format that is not
+// supported would be that of the new one too.
+func damagedImage(err error) bool {
+	return errors.Is(err, initramfs.ErrCorrupt) || errors.Is(err, initramfs.ErrFormat)
+}
+
+// prove returns what looks into the image that a command made: the drivers must be in it, with all that they need, for that kernel.
+func (r rebuild) prove(makes string) func(ctx context.Context, tree guest.FS) error {
+	return func(ctx context.Context, tree guest.FS) error {
+		look := kernelLook{kernel: r.look.kernel, modules: r.look.modules}
+		look.kernel.Initrd = makes
+		var err error
+		if look.image, look.failed, err = listImage(ctx, tree, makes); err != nil {
+			return err
+		}
+		if err := look.sum(ctx, tree); err != nil {
+			return err
+		}
+		if look.failed != nil {
+			return fmt.Errorf("%s cannot be read: %w", makes, look.failed)
+		}
+		if why := look.lacks(); why != "" {
+			return fmt.Errorf("the new image: %s", why)
+		}
+		if stale := staleArguments(look.image); len(stale) > 0 {
+			return fmt.Errorf("the new image still names the old disk: %s", fact(strings.Join(stale, " ")))
+		}
+		return nil
+	}
+}
+
+// oldDevices are beginnings of names that a disk has on one controller and loses on another.
+var oldDevices = []string{"/dev/sd", "/dev/hd", "/dev/vd", "/dev/xvd", "/dev/nvme", "/dev/disk/by-path/", "/dev/disk/by-id/", "/dev/cciss/"}
+
+// namesOldDevice reports whether an argument's value is, or holds, such a name.
+func namesOldDevice(value string) bool {
+	for _, d := range oldDevices {
+		if strings.Contains(value, d) {
+			return true
+		}
+	}
+	return false
+}
+
+// imageArguments returns the kernel arguments that an image brings along (dracut.cmdline(7), /etc/cmdline.d).
+func imageArguments(c initramfs.Contents) []string {
+	var out []string
+	for name, content := range c.Files {
+		if !strings.HasPrefix(name, "etc/cmdline.d/") {
+			continue
+		}
+		for line := range strings.Lines(content) {
+			if line = strings.TrimSpace(line); !strings.HasPrefix(line, "#") {
+				out = append(out, strings.Fields(line)...)
+			}
+		}
+	}
+	return out
+}
+
+// staleArguments returns those that make the image wait for a disk that is gone: its root or what it resumes from, by an old name.
+func staleArguments(c initramfs.Contents) []string {
+	var out []string
+	for _, a := range imageArguments(c) {
+		key, value, _ := strings.Cut(a, "=")
+		if (key == "root" || key == "resume") && namesOldDevice(value) {
+			out = append(out, a)
+		}
+	}
+	return out
+}

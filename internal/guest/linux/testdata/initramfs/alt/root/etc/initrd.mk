@@ -1,0 +1,2 @@
+AUTODETECT = all
+MODULES_ADD += virtio_blk
