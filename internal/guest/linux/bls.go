@@ -54,13 +54,13 @@ func planKernelCmdline(ctx context.Context, c *cmdlines) error {
 	if err != nil {
 		return err
 	}
-	around := ""
+	var around strings.Builder
 	for _, name := range drops {
 		text, err := c.files.text(ctx, name)
 		if err != nil {
 			return err
 		}
-		around += " " + text
+		around.WriteString(" " + text)
 	}
 	return c.edit(ctx, append([]string{"/etc/kernel/cmdline"}, drops...), func(name, content string) string {
 		lines := slices.Collect(strings.Lines(content))
@@ -71,7 +71,7 @@ func planKernelCmdline(ctx context.Context, c *cmdlines) error {
 				last = i
 			}
 		}
-		e := bootEntry{initrd: c.initrds(), around: around + " " + content}
+		e := bootEntry{initrd: c.initrds(), around: around.String() + " " + content}
 		for i, line := range lines {
 			if comment(line) {
 				continue

@@ -10,8 +10,8 @@ import (
 	"hyper2kvm/internal/guest"
 )
 
-// maxWrapper is how large a grub.cfg may be that is copied: those that lead to another one are a few lines.
-const maxWrapper = 4 << 10
+// maxMenuWrapper is how large a grub.cfg may be that is copied: those that lead to another one are a few lines.
+const maxMenuWrapper = 4 << 10
 
 // efiChain is one way to start: a first loader and what it loads from its own directory.
 type efiChain struct {
@@ -115,7 +115,7 @@ func (e *efiTree) config(ctx context.Context, vendor, boot string, files []copie
 	if err != nil || at == "" {
 		return nil, err
 	}
-	if len(content) > maxWrapper || !leadsOn(string(content)) {
+	if len(content) > maxMenuWrapper || !leadsOn(string(content)) {
 		content = fmt.Appendf(nil, "set prefix=($root)%s\nconfigfile ($root)%s/%s\n", inside, inside, path.Base(cfg))
 	}
 	info, err := e.files.tree.Stat(ctx, cfg)

@@ -52,7 +52,11 @@ func (f fstabFixer) rewrite(d *devices, files *fileSet, content string) string {
 // line returns a line with stable names.
 func (f fstabFixer) line(d *devices, files *fileSet, aliases map[string]int, number int, l fstabLine) string {
 	if touches(f.mode, l.use().spec) {
-		switch found := d.find(l.use(), aliases); {
+		found := d.find(l.use(), aliases)
+		if found.fate == fateFound && found.volume.Device == d.system.Root && l.point != "/" && found.volume.Type != "btrfs" {
+			found = finding{fate: fateLost, why: "it would be the file system that holds /"}
+		}
+		switch {
 		case found.fate == fateLost:
 			files.warn("Look at /etc/fstab in the guest: without the device the system may stop while it starts.",
 				"line %d of /etc/fstab is kept: %q for %q: %s", number, l.spec, fstabDecode(l.point), found.why)

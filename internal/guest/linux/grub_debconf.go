@@ -70,15 +70,20 @@ func rewriteDebconf(content, question string, change func(value string) string) 
 func (d *devices) installDevices(files *fileSet, question, value string) string {
 	names := strings.Split(value, ", ")
 	var renamed []string
+	changed := false
 	for _, name := range names {
 		to, err := d.onVirtio(name, len(names) == 1)
 		if err != nil {
 			files.warn("Run dpkg-reconfigure for the package in the guest, or its next upgrade fails.", "the answer to %s is kept: %q: %v", question, clip(name), err)
 			return value
 		}
+		changed = changed || to != name
 		if !slices.Contains(renamed, to) {
 			renamed = append(renamed, to)
 		}
+	}
+	if !changed {
+		return value
 	}
 	return strings.Join(renamed, ", ")
 }

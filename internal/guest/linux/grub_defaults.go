@@ -13,16 +13,16 @@ func planGrubDefaults(ctx context.Context, c *cmdlines) error {
 		return err
 	}
 	names := append([]string{"/etc/default/grub"}, drops...)
-	around := ""
+	var around strings.Builder
 	for _, name := range names {
 		text, err := c.files.text(ctx, name)
 		if err != nil {
 			return err
 		}
-		around += " " + grubConsoles(text)
+		around.WriteString(" " + grubConsoles(text))
 	}
 	if err := c.edit(ctx, names, func(name, content string) string {
-		return c.grubDefaults(name, content, around)
+		return c.grubDefaults(name, content, around.String())
 	}); err != nil {
 		return err
 	}

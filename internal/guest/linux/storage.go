@@ -8,11 +8,11 @@ func storageFixers(o Options) []guest.Fixer {
 	var fixers []guest.Fixer
 	if o.FstabMode == FstabStabilizeAll || o.FstabMode == FstabBypathOnly {
 		fixers = append(fixers,
-			fstabFixer{mode: o.FstabMode},
 			crypttabFixer{mode: o.FstabMode},
 			unitsFixer{mode: o.FstabMode},
 			resumeFixer{mode: o.FstabMode},
 			dracutFixer{mode: o.FstabMode},
+			fstabFixer{mode: o.FstabMode}, // last: the others see in it in which order the guest counted its disks
 		)
 	}
 	if len(fixers) > 0 || o.BootLoader {

@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -31,6 +32,17 @@ func splitAlias(spec string) (base string, part int, ok bool) {
 	return spec, part, true
 }
 
+// splitAlias also takes kernel names as names of some disk, where the guest's order of disks is not the VM's.
+func (d *devices) splitAlias(spec string) (base string, part int, ok bool) {
+	if n, ok := parseDiskName(strings.TrimPrefix(spec, "/dev/")); ok && d.mixed {
+		return fmt.Sprintf("%s%d", kernelOrder, n.disk), n.part, true
+	}
+	return splitAlias(spec)
+}
+
+// kernelOrder begins the bases that kernel names get.
+const kernelOrder = "disk "
+
 // byHardware reports whether a name is made of the controller or of what a disk says of itself.
 func byHardware(spec string) bool {
 	return strings.HasPrefix(spec, "/dev/disk/by-path/") || strings.HasPrefix(spec, "/dev/disk/by-id/")
@@ -42,7 +54,7 @@ func byHardware(spec string) bool {
 func (d *devices) aliases(uses []use) map[string]int {
 	fitting := map[string][]int{}
 	for _, u := range uses {
-		base, part, ok := splitAlias(u.spec)
+		base, part, ok := d.splitAlias(u.spec)
 		if !ok || base == "" || foreignName(strings.TrimPrefix(u.spec, "/dev/")) {
 			continue
 		}
@@ -94,12 +106,15 @@ func (d *devices) diskFits(u use, disk, part int) bool {
 	})
 }
 
-// eliminate takes the one disk of a path from the other paths: two paths are two disks. By-id names of one disk may be several.
+// eliminate takes the one disk of a path from the other paths: two paths are two disks, and so are two kernel names. By-id names of one
+// disk may be several.
 func eliminate(fitting map[string][]int, base string) {
 	disk := fitting[base][0]
 	for other, disks := range fitting {
-		if other != base && strings.HasPrefix(base, "/dev/disk/by-path/") && strings.HasPrefix(other, "/dev/disk/by-path/") {
-			fitting[other] = slices.DeleteFunc(slices.Clone(disks), func(n int) bool { return n == disk })
+		for _, kind := range []string{"/dev/disk/by-path/", kernelOrder} {
+			if other != base && strings.HasPrefix(base, kind) && strings.HasPrefix(other, kind) {
+				fitting[other] = slices.DeleteFunc(slices.Clone(disks), func(n int) bool { return n == disk })
+			}
 		}
 	}
 }

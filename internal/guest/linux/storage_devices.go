@@ -14,6 +14,7 @@ type devices struct {
 	system guest.System
 	disks  int             // that hold something
 	made   map[string]bool // names that the guest makes when it starts, as its crypttab and mdadm.conf say
+	mixed  bool            // the guest counted its disks in another order than the VM's: kernel names mean what they fit
 }
 
 // fate is what becomes of a name.
@@ -67,6 +68,17 @@ func newDevices(ctx context.Context, tree guest.FS, system guest.System) (*devic
 			}
 		}
 	}
+	fstab, err := files.text(ctx, "/etc/fstab")
+	if err != nil {
+		return nil, err
+	}
+	root := d.rootVolume()
+	for line := range strings.Lines(fstab) {
+		if l, ok := parseFstabLine(line); ok && l.point == "/" && root.fate == fateFound && root.volume.Disk >= 0 {
+			n, ok := parseDiskName(strings.TrimPrefix(l.spec, "/dev/"))
+			d.mixed = d.mixed || ok && n.disk != root.volume.Disk
+		}
+	}
 	return d, nil
 }
 
@@ -82,10 +94,10 @@ func (d *devices) find(u use, aliases map[string]int) finding {
 	if name == "root" {
 		return d.rootVolume()
 	}
-	if n, ok := parseDiskName(name); ok {
+	if n, ok := parseDiskName(name); ok && !d.mixed {
 		return d.findPart(u, n.disk, n.part)
 	}
-	if base, part, ok := splitAlias(u.spec); ok {
+	if base, part, ok := d.splitAlias(u.spec); ok {
 		if base == "" {
 			return d.findNamed("/dev/mapper/" + strings.TrimPrefix(name, "disk/by-id/dm-name-"))
 		}

@@ -113,7 +113,7 @@ func smallNumber(s string) (int, bool) {
 // foreignName reports whether a name below /dev is none of the VM's disks: removable, made in memory, from a network.
 func foreignName(name string) bool {
 	for _, prefix := range []string{
-		"loop", "ram", "zram", "sr", "scd", "cdrom", "cdrw", "dvd", "fd", "floppy", "nfs", "cifs", "nbd", "rbd", "drbd", "zvol/", "shm", "pts", "hugepages",
+		"loop", "ram", "zram", "sr", "scd", "cdrom", "cdrw", "dvd", "usb", "fd", "floppy", "nfs", "cifs", "nbd", "rbd", "drbd", "zvol/", "shm", "pts", "hugepages",
 		"mqueue", "fuse", "null", "zero", "disk/by-id/usb-", "disk/by-id/dm-uuid-", "disk/by-id/md-uuid-", "disk/by-id/lvm-pv-uuid-",
 	} {
 		if strings.HasPrefix(name, prefix) {
