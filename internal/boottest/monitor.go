@@ -91,7 +91,7 @@ func (m *monitor) do(ctx context.Context, command string, arguments map[string]a
 		return err
 	}
 	select {
-	case <-m.replies: // of a command that was given up
+	case <-m.replies: //nolint:errcheck // of a command that was given up
 	default:
 	}
 	if err := m.conn.SetWriteDeadline(time.Now().Add(sendTime)); err != nil {

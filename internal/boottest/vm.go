@@ -38,7 +38,7 @@ func start(qemu string, args []string) (*vm, error) {
 	defer theirs.Close()
 	serial, serialEnd, err := os.Pipe()
 	if err != nil {
-		ours.Close()
+		_ = ours.Close() // nothing was sent
 		return nil, err
 	}
 	defer serialEnd.Close()
@@ -60,7 +60,7 @@ func start(qemu string, args []string) (*vm, error) {
 		close(v.done)
 	}()
 	if err := <-started; err != nil {
-		ours.Close()
+		_ = ours.Close() // nothing was sent
 		serial.Close()
 		return nil, err
 	}
