@@ -39,16 +39,17 @@ func (f bootFixer) Name() string { return f.name }
 
 // Plan implements guest.Fixer.
 func (f bootFixer) Plan(ctx context.Context, system guest.System, tree guest.FS) (guest.Proposal, error) {
-	d, err := newDevices(ctx, tree, system)
+	files := &fileSet{tree: tree}
+	d, err := newDevices(ctx, files, system)
 	if err != nil {
 		return guest.Proposal{}, err
 	}
-	c := &cmdlines{devices: d, files: &fileSet{tree: tree}, mode: FstabStabilizeAll, rename: f.options.BootLoader}
+	c := &cmdlines{devices: d, files: files, mode: FstabStabilizeAll, rename: f.options.BootLoader}
 	if f.options.SerialConsole {
 		c.serial = serialConsole(system.Arch)
 	}
 	err = f.plan(ctx, c)
-	return c.files.proposal, err
+	return files.proposal, err
 }
 
 // bootEntry is what is known of the place where a command line stands.

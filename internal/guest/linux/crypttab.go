@@ -15,11 +15,11 @@ func (crypttabFixer) Name() string { return "crypttab" }
 
 // Plan implements guest.Fixer.
 func (f crypttabFixer) Plan(ctx context.Context, system guest.System, tree guest.FS) (guest.Proposal, error) {
-	d, err := newDevices(ctx, tree, system)
+	files := &fileSet{tree: tree}
+	d, err := newDevices(ctx, files, system)
 	if err != nil {
 		return guest.Proposal{}, err
 	}
-	files := &fileSet{tree: tree}
 	err = files.edit(ctx, []string{"/etc/crypttab"}, "encrypted devices are named by what stays the same on virtio", func(_, content string) string {
 		return f.rewrite(d, files, content)
 	})

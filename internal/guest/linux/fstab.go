@@ -17,11 +17,11 @@ func (fstabFixer) Name() string { return "fstab" }
 
 // Plan implements guest.Fixer.
 func (f fstabFixer) Plan(ctx context.Context, system guest.System, tree guest.FS) (guest.Proposal, error) {
-	d, err := newDevices(ctx, tree, system)
+	files := &fileSet{tree: tree}
+	d, err := newDevices(ctx, files, system)
 	if err != nil {
 		return guest.Proposal{}, err
 	}
-	files := &fileSet{tree: tree}
 	err = files.edit(ctx, []string{"/etc/fstab"}, "devices are named by what stays the same on virtio", func(_, content string) string {
 		return f.rewrite(d, files, content)
 	})

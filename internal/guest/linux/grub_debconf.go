@@ -21,7 +21,8 @@ func (debconfFixer) Name() string { return "debconf" }
 
 // Plan implements guest.Fixer.
 func (debconfFixer) Plan(ctx context.Context, system guest.System, tree guest.FS) (guest.Proposal, error) {
-	d, err := newDevices(ctx, tree, system)
+	files := &fileSet{tree: tree}
+	d, err := newDevices(ctx, files, system)
 	if err != nil {
 		return guest.Proposal{}, err
 	}
@@ -29,7 +30,6 @@ func (debconfFixer) Plan(ctx context.Context, system guest.System, tree guest.FS
 	if system.Firmware == guest.FirmwareUEFI {
 		question = "grub-efi/install_devices"
 	}
-	files := &fileSet{tree: tree}
 	// A virtio disk without a serial number has no by-id name: its kernel's name is the only one, and what the packages would offer.
 	why := "the next upgrade of GRUB would look for a disk of the old machine; on virtio it is the one named now"
 	err = files.edit(ctx, []string{debconfFile}, why, func(_, content string) string {

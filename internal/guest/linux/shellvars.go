@@ -13,7 +13,7 @@ type shellVars struct {
 	eol   string // of the file's first line; what new lines get
 }
 
-// shellLine is a line, or the several lines that one quoted value spans.
+// shellLine is a line, or the several lines that one quoted value spans, or a run of lines without assignments.
 type shellLine struct {
 	head  string // blanks and export; of a line that assigns nothing all of it
 	key   string // "" = no assignment
@@ -28,99 +28,26 @@ func parseShellVars(b []byte) *shellVars {
 	if i := bytes.IndexByte(b, '\n'); i > 0 && b[i-1] == '\r' {
 		s.eol = "\r\n"
 	}
-	for text := string(b); text != ""; {
-		l, n := parseShellLine(text)
-		s.lines = append(s.lines, l)
-		text = text[n:]
+	text := string(b)
+	other := 0 // where the lines begin that assign nothing, up to at
+	for at := 0; at < len(text); {
+		l, n := parseShellLine(text[at:])
+		if l.key != "" {
+			s.other(text[other:at])
+			s.lines = append(s.lines, l)
+			other = at + n
+		}
+		at += n
 	}
+	s.other(text[other:])
 	return s
 }
 
-// parseShellLine reads the line that text starts with, and how long it is.
-func parseShellLine(text string) (shellLine, int) {
-	end := len(text)
-	if i := strings.IndexByte(text, '\n'); i >= 0 {
-		end = i + 1
+// other keeps lines that assign nothing, all of a run as one: a file of nothing but line ends is small in memory.
+func (s *shellVars) other(lines string) {
+	if lines != "" {
+		s.lines = append(s.lines, shellLine{head: lines})
 	}
-	other := shellLine{head: text[:end]}
-	at := shellBlanks(text[:end])
-	if rest, ok := strings.CutPrefix(text[at:end], "export"); ok && shellBlanks(rest) > 0 {
-		at += len("export") + shellBlanks(rest)
-	}
-	name := shellNameLen(text[at:end])
-	if name == 0 {
-		return other, end
-	}
-	op := "="
-	switch rest := text[at+name : end]; {
-	case strings.HasPrefix(rest, "+="):
-		op = "+="
-	case !strings.HasPrefix(rest, "="):
-		return other, end
-	}
-	start := at + name + len(op)
-	n, ok := shellWordLen(text[start:])
-	if !ok {
-		return other, end
-	}
-	if i := strings.IndexByte(text[start+n:], '\n'); i >= 0 {
-		end = start + n + i + 1
-	} else {
-		end = len(text)
-	}
-	return shellLine{head: text[:at], key: text[at : at+name], op: op, value: text[start : start+n], tail: text[start+n : end]}, end
-}
-
-// shellBlanks is how many blanks text starts with.
-func shellBlanks(text string) int { return len(text) - len(strings.TrimLeft(text, " \t")) }
-
-// shellNameLen is the length of the name that text starts with.
-func shellNameLen(text string) int {
-	n := 0
-	for n < len(text) && (text[n] == '_' || text[n]|0x20 >= 'a' && text[n]|0x20 <= 'z' || n > 0 && text[n] >= '0' && text[n] <= '9') {
-		n++
-	}
-	return n
-}
-
-// shellWordLen is the length of the word that text starts with; quotes may hold line ends. A quote that is never closed is none.
-func shellWordLen(text string) (n int, ok bool) {
-	for n < len(text) {
-		switch c := text[n]; {
-		case strings.IndexByte(" \t\n;&|()<>", c) >= 0, c == '\r' && (n+1 == len(text) || text[n+1] == '\n'):
-			return n, true
-		case c == '\\':
-			n += min(2, len(text)-n)
-		case c == '\'':
-			end := strings.IndexByte(text[n+1:], '\'')
-			if end < 0 {
-				return 0, false
-			}
-			n += end + 2
-		case c == '"':
-			end := shellQuoteEnd(text[n+1:])
-			if end < 0 {
-				return 0, false
-			}
-			n += end + 2
-		default:
-			n++
-		}
-	}
-	return n, true
-}
-
-// shellQuoteEnd is where the double quote closes that was opened before text, -1 where it does not.
-func shellQuoteEnd(text string) int {
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '\\':
-			i++
-		case '"':
-			return i
-		}
-	}
-	return -1
 }
 
 // Get returns the value that a shell would see, quotes taken off; expansions ($NAME) stay as they are written. The last assignment

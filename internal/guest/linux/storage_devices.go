@@ -3,7 +3,7 @@ package linux
 import (
 	"context"
 	"fmt"
-	"path"
+	"slices"
 	"strings"
 
 	"hyper2kvm/internal/guest"
@@ -42,12 +42,11 @@ type use struct {
 }
 
 // newDevices reads what the guest itself says of the devices that it makes.
-func newDevices(ctx context.Context, tree guest.FS, system guest.System) (*devices, error) {
+func newDevices(ctx context.Context, files *fileSet, system guest.System) (*devices, error) {
 	d := &devices{system: system, made: map[string]bool{}}
 	for _, v := range system.Volumes {
 		d.disks = max(d.disks, v.Disk+1)
 	}
-	files := &fileSet{tree: tree}
 	crypttab, err := files.text(ctx, "/etc/crypttab")
 	if err != nil {
 		return nil, err
@@ -85,7 +84,7 @@ func newDevices(ctx context.Context, tree guest.FS, system guest.System) (*devic
 // find says what a name means; aliases are the disks behind names of udev, see aliases.
 func (d *devices) find(u use, aliases map[string]int) finding {
 	if kind, value, ok := parseID(u.spec); ok {
-		return d.findID(kind, value)
+		return d.findID(u, kind, value)
 	}
 	name, ok := strings.CutPrefix(u.spec, "/dev/")
 	if !ok || foreignName(name) {
@@ -110,8 +109,8 @@ func (d *devices) find(u use, aliases map[string]int) finding {
 	return d.findNamed(u.spec)
 }
 
-// findID says whether an id exists.
-func (d *devices) findID(kind idKind, value string) finding {
+// findID says whether an id exists. Where several volumes have the root's, the one that was found to be it is meant.
+func (d *devices) findID(u use, kind idKind, value string) finding {
 	have := d.byID(kind, value)
 	switch {
 	case len(have) == 0 && d.locked():
@@ -120,6 +119,9 @@ func (d *devices) findID(kind idKind, value string) finding {
 		return finding{fate: fateLost, why: "nothing on the disks has it"}
 	}
 	for _, v := range have[1:] {
+		if root := d.rootVolume(); u.root && slices.ContainsFunc(have, func(v guest.Volume) bool { return v.Device == root.volume.Device }) && v.Type != "btrfs" {
+			return root
+		}
 		if v.Type != have[0].Type || v.Type != "btrfs" && v.Type != "linux_raid_member" {
 			return finding{fate: fateLost, why: fmt.Sprintf("%d volumes have it, and which one is taken is chance", len(have))}
 		}
@@ -155,20 +157,6 @@ func (d *devices) findPart(u use, disk, part int) finding {
 		return finding{fate: fateFound, volume: v}
 	}
 	return finding{fate: fateLost, why: "no disk of the VM has such a partition with something on it"}
-}
-
-func orNothing(kind string) string {
-	if kind == "" {
-		return "nothing known"
-	}
-	return kind
-}
-
-func orMountable(want string) string {
-	if want == "" {
-		return "a file system"
-	}
-	return want
 }
 
 func (d *devices) rootVolume() finding {
@@ -207,47 +195,4 @@ func named(spec string, v guest.Volume) finding {
 		return finding{fate: fateFound, volume: v}
 	}
 	return finding{fate: fateStable, volume: v}
-}
-
-// mapperOf is the name below /dev/mapper of /dev/mapper/NAME and /dev/GROUP/VOLUME, "" of other names.
-func mapperOf(device string) string {
-	name, ok := strings.CutPrefix(device, "/dev/")
-	if !ok {
-		return ""
-	}
-	dir, base := path.Split(name)
-	switch dir = strings.TrimSuffix(dir, "/"); {
-	case dir == "mapper":
-		return base
-	case dir == "" || dir == "md" || strings.Contains(dir, "/"):
-		return ""
-	}
-	return mapperName(dir, base)
-}
-
-// fits reports whether a volume can be what is wanted.
-func fits(v guest.Volume, want string) bool {
-	layer := v.Type == "LVM2_member" || v.Type == "linux_raid_member" || v.Type == "crypto_LUKS"
-	switch want {
-	case "any":
-		return true
-	case "luks":
-		return v.Type == "crypto_LUKS"
-	case "", "auto":
-		return v.Type != "" && v.Type != "swap" && !layer
-	}
-	return fileSystemKind(v.Type) == fileSystemKind(want)
-}
-
-// fileSystemKind makes one word of the names under which one file system is mounted.
-func fileSystemKind(kind string) string {
-	switch kind {
-	case "ext2", "ext3", "ext4":
-		return "ext"
-	case "vfat", "msdos", "fat":
-		return "vfat"
-	case "ntfs", "ntfs-3g", "ntfs3":
-		return "ntfs"
-	}
-	return kind
 }

@@ -23,6 +23,7 @@ type fileSet struct {
 	tree     guest.FS
 	proposal guest.Proposal
 	warned   map[string]bool
+	dirs     map[string]bool // directories that are known to be no links: a look costs a trip to the appliance
 }
 
 // warn adds a warning, each only once.
@@ -46,6 +47,10 @@ func (s *fileSet) real(ctx context.Context, name string) (string, error) {
 	at, rest := "/", strings.Split(strings.Trim(path.Clean(name), "/"), "/")
 	for links := 0; len(rest) > 0; {
 		next := path.Join(at, rest[0])
+		if s.dirs[next] {
+			at, rest = next, rest[1:]
+			continue
+		}
 		info, err := s.tree.Lstat(ctx, next)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -55,6 +60,12 @@ func (s *fileSet) real(ctx context.Context, name string) (string, error) {
 		case info.Mode&fs.ModeSymlink == 0:
 			if len(rest) > 1 && !info.Mode.IsDir() {
 				return "", nil
+			}
+			if info.Mode.IsDir() {
+				if s.dirs == nil {
+					s.dirs = map[string]bool{}
+				}
+				s.dirs[next] = true
 			}
 			at, rest = next, rest[1:]
 			continue

@@ -16,11 +16,11 @@ func (resumeFixer) Name() string { return "resume" }
 
 // Plan implements guest.Fixer.
 func (f resumeFixer) Plan(ctx context.Context, system guest.System, tree guest.FS) (guest.Proposal, error) {
-	d, err := newDevices(ctx, tree, system)
+	files := &fileSet{tree: tree}
+	d, err := newDevices(ctx, files, system)
 	if err != nil {
 		return guest.Proposal{}, err
 	}
-	files := &fileSet{tree: tree}
 	names, err := files.list(ctx, "/etc/initramfs-tools/conf.d", "")
 	if err != nil {
 		return guest.Proposal{}, err
@@ -69,11 +69,11 @@ func (dracutFixer) Name() string { return "dracut" }
 
 // Plan implements guest.Fixer.
 func (f dracutFixer) Plan(ctx context.Context, system guest.System, tree guest.FS) (guest.Proposal, error) {
-	d, err := newDevices(ctx, tree, system)
+	files := &fileSet{tree: tree}
+	d, err := newDevices(ctx, files, system)
 	if err != nil {
 		return guest.Proposal{}, err
 	}
-	files := &fileSet{tree: tree}
 	names, err := files.list(ctx, "/etc/dracut.conf.d", ".conf")
 	if err != nil {
 		return guest.Proposal{}, err

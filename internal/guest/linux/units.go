@@ -20,11 +20,11 @@ func (unitsFixer) Name() string { return "units" }
 
 // Plan implements guest.Fixer.
 func (f unitsFixer) Plan(ctx context.Context, system guest.System, tree guest.FS) (guest.Proposal, error) {
-	d, err := newDevices(ctx, tree, system)
+	files := &fileSet{tree: tree}
+	d, err := newDevices(ctx, files, system)
 	if err != nil {
 		return guest.Proposal{}, err
 	}
-	files := &fileSet{tree: tree}
 	names, err := files.list(ctx, unitDir, ".mount", ".swap", ".mount.d")
 	if err != nil {
 		return guest.Proposal{}, err
