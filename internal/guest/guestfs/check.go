@@ -37,15 +37,23 @@ func (s *Session) Check(ctx context.Context, system guest.System) ([]Finding, er
 	if len(s.mounts) > 0 {
 		return nil, errors.New("guestfs: a check needs everything unmounted")
 	}
+	volumes, err := s.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, v := range volumes {
+		names[v.Device] = v.kernel()
+	}
 	var out []Finding
 	seen := map[string]bool{}
 	for _, v := range system.Volumes {
 		tool, ok := checkers[v.Type]
-		if !ok || v.Type == "btrfs" && seen[v.UUID] { // btrfs over several volumes is checked as one
+		if !ok || names[v.Device] == "" || v.Type == "btrfs" && seen[v.UUID] { // btrfs over several volumes is checked as one
 			continue
 		}
 		seen[v.UUID] = true
-		f, err := s.check(ctx, v, tool)
+		f, err := s.check(ctx, v, names[v.Device], tool)
 		if err != nil {
 			return nil, err
 		}
@@ -55,10 +63,10 @@ func (s *Session) Check(ctx context.Context, system guest.System) ([]Finding, er
 }
 
 // check runs one tool, and once more when it asks for a journal to be replayed and nothing of that reaches the drives.
-func (s *Session) check(ctx context.Context, v guest.Volume, tool string) (Finding, error) {
+func (s *Session) check(ctx context.Context, v guest.Volume, kernel, tool string) (Finding, error) {
 	f := Finding{Device: v.Device, Type: v.Type, Tool: strings.Fields(tool)[0]}
 	for try := range 2 {
-		code, output, err := s.tool(ctx, tool, v.Device)
+		code, output, err := s.tool(ctx, tool, kernel)
 		if err != nil {
 			return f, err
 		}
@@ -93,7 +101,7 @@ func (s *Session) check(ctx context.Context, v guest.Volume, tool string) (Findi
 
 // tool runs a tool of the appliance on a volume and returns its status and the end of its output.
 func (s *Session) tool(ctx context.Context, tool, device string) (int, string, error) {
-	if strings.ContainsAny(device, "'\n") {
+	if strings.ContainsAny(device, "'\n\x00") {
 		return 0, "", fmt.Errorf("guestfs: %q is no device", device)
 	}
 	line, err := command("debug", "sh", fmt.Sprintf("o=$(%s '%s' 2>&1 </dev/null); echo $?; echo \"$o\" | tail -c %d", tool, device, maxDetail))

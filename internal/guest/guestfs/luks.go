@@ -36,8 +36,10 @@ func (s *Session) unlock(ctx context.Context, keys map[string]string) (volumes [
 		if !opened {
 			return volumes, locked, nil
 		}
-		if _, err := s.call(ctx, "lvm-scan", "true"); err != nil {
-			return nil, nil, err
+		for _, step := range []string{"lvm-scan", "vg-activate-all"} {
+			if _, err := s.call(ctx, step, "true"); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
 	return nil, nil, fmt.Errorf("%w: encrypted volumes are nested more than %d deep", guest.ErrLimit, maxLayers)
@@ -80,7 +82,7 @@ func alias(shown []guest.Volume, volumes []volume, crypttab string) {
 			continue
 		}
 		for _, v := range volumes {
-			if v.kind != "crypt" || len(v.parents) == 0 || v.parents[0] != below.name {
+			if v.kind != "crypt" || len(v.parents) == 0 || v.parents[0] != below.kname {
 				continue
 			}
 			for i := range shown {

@@ -66,7 +66,7 @@ var volumeFlags = regexp.MustCompile(`(?m)^\s*Volume Flags:\s*0x([0-9a-fA-F]{1,4
 
 // dirty asks ntfsinfo, which reads a mounted volume as well.
 func (s *Session) dirty(ctx context.Context, v volume) (bool, string, error) {
-	out, err := s.shell(ctx, "ntfsinfo -f -m '"+v.Device+"' 2>&1; true")
+	out, err := s.shell(ctx, "ntfsinfo -f -m '"+v.kernel()+"' 2>&1; true")
 	if errors.Is(err, guest.ErrAppliance) {
 		return false, "", err
 	}

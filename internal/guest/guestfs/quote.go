@@ -72,8 +72,8 @@ func listItem(s string) string {
 		return "''"
 	}
 	var b strings.Builder
-	for part := range strings.SplitSeq(s, "'") {
-		if b.Len() > 0 {
+	for i, part := range strings.Split(s, "'") {
+		if i > 0 {
 			b.WriteString(`\'`)
 		}
 		if part != "" {

@@ -14,18 +14,22 @@ import (
 // maxVolumes bounds what is looked at: the disks of a VM hold dozens of volumes, hostile ones any number.
 const maxVolumes = 4096
 
+// maxStack is how many layers may stand on a disk: partition, array, LUKS, LVM, and again.
+const maxStack = 16
+
 // volume is a block device of the appliance as lsblk lists it.
 type volume struct {
 	guest.Volume
-	name     string   // in the kernel: sda1, vg-lv
+	name     string   // below /dev, or /dev/mapper: sda1, vg-lv
+	kname    string   // in the kernel: sda1, dm-0
 	kind     string   // disk, part, lvm, raid1, crypt
-	parents  []string // names of what it stands on
+	parents  []string // kernel's names of what it stands on
 	children int
 	disks    []int // that it stands on, over any layers
 }
 
 // listScript prints every block device, and the names that arrays have.
-const listScript = `lsblk -P -b -o NAME,HCTL,PKNAME,TYPE,FSTYPE,UUID,LABEL,PARTUUID,PARTLABEL,SIZE && ` +
+const listScript = `lsblk -P -b -o NAME,KNAME,HCTL,PKNAME,TYPE,FSTYPE,UUID,LABEL,PARTUUID,PARTLABEL,SIZE && ` +
 	`for l in /dev/md/*; do if [ -L "$l" ]; then echo "ARRAY $l $(readlink -f "$l")"; fi; done`
 
 // list lists what is on the drives.
@@ -59,7 +63,7 @@ func parseVolumes(text string, drives int) ([]volume, error) {
 		if err != nil {
 			return nil, err
 		}
-		if i, ok := at[p["NAME"]]; ok {
+		if i, ok := at[p["KNAME"]]; ok {
 			all[i].parents = append(all[i].parents, p["PKNAME"])
 			continue
 		}
@@ -73,7 +77,7 @@ func parseVolumes(text string, drives int) ([]volume, error) {
 		if len(all) == maxVolumes {
 			return nil, fmt.Errorf("%w: more than %d volumes", guest.ErrLimit, maxVolumes)
 		}
-		at[v.name] = len(all)
+		at[v.kname] = len(all)
 		all = append(all, v)
 	}
 	link(all, at)
@@ -82,7 +86,7 @@ func parseVolumes(text string, drives int) ([]volume, error) {
 
 // newVolume makes a volume of a line; ok is false for what is not on the drives.
 func newVolume(p map[string]string, all []volume, at map[string]int, drives int) (v volume, ok bool, err error) {
-	v = volume{name: p["NAME"], kind: p["TYPE"]}
+	v = volume{name: p["NAME"], kname: p["KNAME"], kind: p["TYPE"]}
 	v.Type, v.UUID, v.Label, v.PartUUID, v.PartLabel = p["FSTYPE"], p["UUID"], p["LABEL"], p["PARTUUID"], p["PARTLABEL"]
 	v.Disk = -1
 	if v.Size, err = strconv.ParseInt(p["SIZE"], 10, 64); err != nil || v.Size < 0 {
@@ -103,11 +107,12 @@ func newVolume(p map[string]string, all []volume, at map[string]int, drives int)
 	v.parents = []string{p["PKNAME"]}
 	switch {
 	case v.kind == "part":
-		text := strings.TrimPrefix(v.name, p["PKNAME"])
-		digits := strings.TrimPrefix(text, "p")
-		if v.Partition, err = strconv.Atoi(digits); err != nil || v.Partition < 1 {
-			return v, false, fmt.Errorf("guestfs: the partition %.100q has no number", v.name)
+		text, ok := strings.CutPrefix(v.name, all[parent].name)
+		number, err := strconv.Atoi(strings.TrimPrefix(text, "p"))
+		if !ok || err != nil || number < 1 {
+			return v, false, nil // on a logical volume that a VM of the guest's has: not the guest's own
 		}
+		v.Partition = number
 		v.Disk = all[parent].Disk
 		v.Device = all[parent].Device + text
 	case v.kind == "lvm":
@@ -127,19 +132,37 @@ func newVolume(p map[string]string, all []volume, at map[string]int, drives int)
 	return v, true, nil
 }
 
-// link counts what stands on each volume, and finds the disks below each. A parent stands before its children.
+// kernel is the volume's name for programs that run in the appliance. It is not Device: libguestfs names disks by their place, the kernel
+// by the order in which it met them, which differs from start to start.
+func (v volume) kernel() string {
+	if v.kind == "lvm" || v.kind == "crypt" {
+		return "/dev/mapper/" + v.name
+	}
+	return "/dev/" + v.name
+}
+
+// link counts what stands on each volume, and finds the disks below each, layer by layer: a parent may be listed after its child.
 func link(all []volume, at map[string]int) {
 	for i := range all {
 		for _, p := range all[i].parents {
-			j, ok := at[p]
-			if !ok {
-				continue
+			if j, ok := at[p]; ok {
+				all[j].children++
 			}
-			all[j].children++
-			all[i].disks = append(all[i].disks, all[j].disks...)
 		}
-		slices.Sort(all[i].disks)
-		all[i].disks = slices.Compact(all[i].disks)
+	}
+	for changed, layer := true, 0; changed && layer < maxStack; layer++ {
+		changed = false
+		for i := range all {
+			was := len(all[i].disks)
+			for _, p := range all[i].parents {
+				if j, ok := at[p]; ok {
+					all[i].disks = append(all[i].disks, all[j].disks...)
+				}
+			}
+			slices.Sort(all[i].disks)
+			all[i].disks = slices.Compact(all[i].disks)
+			changed = changed || len(all[i].disks) != was
+		}
 	}
 }
 
