@@ -40,7 +40,7 @@ func (initramfsFixer) Plan(ctx context.Context, system guest.System, tree guest.
 	var p guest.Proposal
 	var todo []rebuild
 	for _, k := range system.Kernels {
-		if k.Image == "" || k.Modules == "" && rescueKernel(k) {
+		if !startable(k) || k.Modules == "" && rescueKernel(k) {
 			continue // nothing starts it; or its modules are gone, and an image cannot be built
 		}
 		look, err := lookKernel(ctx, tree, k)

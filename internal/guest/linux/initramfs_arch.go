@@ -9,7 +9,7 @@ import (
 )
 
 // mkinitcpioModules is the array of modules in /etc/mkinitcpio.conf, as a shell reads it; older systems have a string.
-var mkinitcpioModules = regexp.MustCompile(`(?m)^([ \t]*MODULES\+?=)(\(([^)]*)\)|"([^"\n]*)")`)
+var mkinitcpioModules = regexp.MustCompile(`(?m)^([ \t]*MODULES\+?=)(\(([^()]*)\)|"([^"\n]*)")`)
 
 func configureMkinitcpio(ctx context.Context, tree guest.FS, modules []string, p *guest.Proposal) error {
 	return editConfig(ctx, tree, p, "/etc/mkinitcpio.conf", laterKernels(modules), false, func(content string) string {

@@ -17,16 +17,16 @@ type releaseFile struct {
 // releaseFiles are in the order in which they are believed: those of derived distributions before those of what they derive from.
 func releaseFiles() []releaseFile {
 	return []releaseFile{
-		{"/etc/photon-release", plainRelease("photon", "", "VMware Photon OS")},
+		{"/etc/photon-release", plainRelease("photon", "VMware Photon OS")},
 		{"/etc/oracle-release", sentenceRelease},
 		{"/etc/SuSE-release", suseRelease},
 		{"/etc/redhat-release", sentenceRelease},
 		{"/etc/system-release", sentenceRelease},
-		{"/etc/alpine-release", plainRelease("alpine", "", "Alpine Linux")},
-		{"/etc/arch-release", plainRelease("arch", "", "Arch Linux")},
-		{"/etc/gentoo-release", plainRelease("gentoo", "", "Gentoo")},
+		{"/etc/alpine-release", plainRelease("alpine", "Alpine Linux")},
+		{"/etc/arch-release", plainRelease("arch", "Arch Linux")},
+		{"/etc/gentoo-release", plainRelease("gentoo", "Gentoo")},
 		{"/etc/lsb-release", lsbRelease},
-		{"/etc/debian_version", plainRelease("debian", "", "Debian GNU/Linux")},
+		{"/etc/debian_version", plainRelease("debian", "Debian GNU/Linux")},
 	}
 }
 
@@ -68,10 +68,10 @@ func inspectRelease(ctx context.Context, tree guest.FS, system *guest.System) er
 var releaseNumber = regexp.MustCompile(`\d+(\.\d+)*`)
 
 // plainRelease reads a file that holds a version, with or without a name, or nothing.
-func plainRelease(id, like, name string) func(*guest.System, []byte) {
+func plainRelease(id, name string) func(*guest.System, []byte) {
 	return func(system *guest.System, content []byte) {
 		line := fact(firstLine(content))
-		system.Distro, system.Like = id, like
+		system.Distro = id
 		if system.Version = releaseNumber.FindString(line); system.Version == "" {
 			system.Version = line // wheezy/sid
 		}

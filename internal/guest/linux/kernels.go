@@ -55,6 +55,12 @@ func rescueKernel(k guest.Kernel) bool {
 	return strings.Contains(path.Base(k.Image), "-rescue") || strings.Contains(path.Base(path.Dir(k.Image)), "rescue")
 }
 
+// startable reports whether something may start a kernel on KVM: it has an image, and it is none of the old kernels that run on Xen
+// alone and that no machine without Xen can start.
+func startable(k guest.Kernel) bool {
+	return k.Image != "" && !strings.HasSuffix(k.Version, "xen")
+}
+
 func rankRescue(k guest.Kernel) int {
 	if rescueKernel(k) {
 		return 1
@@ -169,11 +175,14 @@ func (s *kernelSearch) image(ctx context.Context, name, suffix string, names []s
 
 // initrdNames are the names that the initramfs of a kernel may have, the likely ones first.
 func initrdNames(suffix, version string) []string {
-	if suffix == "" {
-		return slices.Concat([]string{"initrd.img", "initrd", "initramfs.img", "initramfs", "initrd.gz"}, initrdNames(version, version))
-	}
 	var out []string
+	if suffix == "" {
+		out = []string{"initrd.img", "initrd", "initramfs.img", "initramfs", "initrd.gz"}
+	}
 	for _, s := range []string{suffix, version} {
+		if s == "" {
+			continue
+		}
 		out = append(out, "initrd.img-"+s, "initramfs-"+s+".img", "initrd-"+s, "initrd-"+s+".img", "initramfs-"+s, "booster-"+s+".img",
 			"initramfs-genkernel-x86_64-"+s, "initramfs-genkernel-x86_64-"+s+".img", "initrd.img-"+s+".img")
 	}

@@ -50,12 +50,14 @@ func digitAt(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
 // partRank orders parts of different kinds.
 func partRank(part string) int {
 	switch {
-	case part == "~", part == "rc":
+	case part == "~":
 		return 0
-	case part == "":
+	case part == "rc":
 		return 1
+	case part == "":
+		return 2
 	case digitAt(part):
-		return 3
+		return 4
 	}
-	return 2
+	return 3
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Readiness says whether a guest starts on virtio. It speaks of the kernels that a boot entry may start: those with an image, but for
-// rescue kernels, which nobody starts but in an emergency and which can be given other disks then.
+// kernels of Xen alone, and for rescue kernels, which nobody starts but in an emergency and which can be given other disks then.
 type Readiness struct {
 	Block   bool            `json:"block"` // every kernel that may be started finds virtio_blk (and virtio_pci) before its root is mounted
 	SCSI    bool            `json:"scsi"`  // the same for virtio_scsi, with the driver of SCSI disks
@@ -35,7 +35,7 @@ func Virtio(ctx context.Context, tree guest.FS, system guest.System) (Readiness,
 	var lacking []string
 	block, scsi, network, counted := true, true, true, 0
 	for _, k := range system.Kernels {
-		if k.Image == "" {
+		if !startable(k) {
 			continue
 		}
 		look, err := lookKernel(ctx, tree, k)

@@ -1,0 +1,3 @@
+AUTODETECT = all
+MODULES_ADD += virtio_blk
+MODULES_ADD += virtio virtio_ring virtio_pci virtio_scsi virtio_net
