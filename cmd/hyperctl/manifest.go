@@ -17,7 +17,7 @@ import (
 
 func newManifest(con *console) *cobra.Command {
 	return newGroup("manifest", "Check, write and submit manifests and disks",
-		newValidate(con), newSubmit(con), newGenerate(con), newManifestExplain(con), newSchema(con))
+		newValidate(con), newSubmit(con), newGenerate(con), newManifestCreate(con), newManifestExplain(con), newSchema(con))
 }
 
 // fileFlag adds -f, the older way to name a file; arguments say the same.
