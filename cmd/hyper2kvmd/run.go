@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"hyper2kvm/internal/accel"
 	"hyper2kvm/internal/daemon"
 	"hyper2kvm/internal/queue"
 	"hyper2kvm/internal/version"
@@ -53,6 +55,7 @@ func runDaemon(ctx context.Context, o options, flags *pflag.FlagSet, out io.Writ
 	d, err := daemon.New(ctx, daemon.Options{
 		Settings: settings, Spawner: daemon.Spawner{Path: self, Args: []string{"job"}},
 		Version: version.Get().Version, Clock: time.Now, Log: log, LockWait: orphanWait,
+		Accel: acceleration(c.WorkflowDir, log),
 	})
 	if errors.Is(err, queue.ErrLocked) {
 		return &exitCode{exitConflict, err}
@@ -85,6 +88,20 @@ func runDaemon(ctx context.Context, o options, flags *pflag.FlagSet, out io.Writ
 		return &exitCode{exitJobFailed, fmt.Errorf("%d jobs failed; see them: hyperctl --workflow-dir %s workflow list --status failed", n, c.WorkflowDir)}
 	}
 	return nil
+}
+
+// acceleration tries KVM by starting a VM, and keeps the answer beside the queue's own files: some hosts have a /dev/kvm that does not work.
+func acceleration(workflowDir string, log *slog.Logger) daemon.Accelerator {
+	return func(ctx context.Context) (kvm bool, why string) {
+		res, err := accel.Remember(ctx, filepath.Join(workflowDir, ".hyper2kvm", "acceleration.json"), accel.Options{})
+		if err != nil {
+			log.Warn("the answer is found again at the next start", "error", err)
+		}
+		if !res.KVM {
+			log.Info("guests are opened and tested without hardware acceleration, which is slow", "reason", res.Why)
+		}
+		return res.KVM, res.Why
+	}
 }
 
 // watchSignals calls reload for each signal of hup. The context that it returns ends with the second SIGTERM or SIGINT.

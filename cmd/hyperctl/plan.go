@@ -24,7 +24,7 @@ func runPlan(ctx context.Context, con *console, parcels []parcel) error {
 			return err
 		}
 		for _, req := range reqs {
-			plan, err := convert.DryRun(ctx, req, convert.NewHostGuests(convert.GuestSettings{}))
+			plan, err := convert.DryRun(ctx, req, convert.HostGuests{})
 			if err != nil {
 				return planFailure(p.name(), req, err)
 			}

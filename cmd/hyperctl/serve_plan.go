@@ -102,7 +102,7 @@ func (p planner) plans(ctx context.Context, drafts []manifest.Draft, files map[s
 			}
 			req.Files[in], req.Roots[in] = in, root
 		}
-		plan, err := convert.DryRun(ctx, req, convert.NewHostGuests(convert.GuestSettings{}))
+		plan, err := convert.DryRun(ctx, req, convert.HostGuests{})
 		if err != nil {
 			return nil, planError(err)
 		}

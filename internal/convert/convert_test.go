@@ -78,7 +78,9 @@ func (h *testHost) Reserve(_ context.Context, needs []SpaceNeed) error {
 	return h.reserve
 }
 
-func (h *testHost) Memory(context.Context, int) (func(), error) { return func() {}, nil }
+func (h *testHost) Admit(context.Context, int) (Admission, error) {
+	return Admission{Release: func() {}}, nil
+}
 
 func (h *testHost) Place(_ context.Context, vm string) (string, error) {
 	h.placed = append(h.placed, vm)

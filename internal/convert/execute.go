@@ -23,7 +23,7 @@ func Execute(ctx context.Context, req Request, events Events, host Host, opt Opt
 		opt.Clock = time.Now
 	}
 	if opt.Guests == nil {
-		opt.Guests = NewHostGuests(req.Guest)
+		opt.Guests = HostGuests{}
 	}
 	r := &Run{Request: req, Events: &serialEvents{to: events}, Host: host, Clock: opt.Clock, workers: opt.Workers, guests: opt.Guests}
 	defer r.close()

@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"hyper2kvm/internal/disk"
@@ -62,7 +64,7 @@ func (r *Run) lookOver(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	system, _, err := s.Inspect(ctx, keys)
+	system, _, err := s.Inspect(ctx, keys, r.Guest.BootDisk)
 	if err != nil {
 		return err
 	}
@@ -73,7 +75,7 @@ func (r *Run) lookOver(ctx context.Context, s *session) error {
 	for _, w := range found {
 		r.warn(manifest.Warning{Code: manifest.CodeGuestCheck, Message: w.Message, Hint: w.Hint})
 	}
-	if err := s.Mount(ctx, system, r.Request.Job.Check.BootTest); err != nil {
+	if _, err := s.Mount(ctx, &system, r.Request.Job.Check.BootTest); err != nil {
 		return err
 	}
 	if system.Family != guest.FamilyLinux {
@@ -153,18 +155,18 @@ func (r *Run) bootTest(ctx context.Context, s *session) error {
 	if err := s.close(ctx); err != nil {
 		return fmt.Errorf("prepare the boot test: %w", err)
 	}
-	release, err := r.Host.Memory(ctx, bootTestMemory)
+	admitted, err := r.admit(ctx, bootTestMemory)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer admitted.Release()
 	dir := filepath.Join(r.Request.Partial, bootDirName)
 	if err := os.Mkdir(dir, 0o750); err != nil {
 		return marked(err)
 	}
 	t := BootTest{
-		Drives: s.overlays, BootDisk: bootDisk(r), Firmware: string(resolveFirmware(r.Machine.Firmware, r.Guest.Firmware)), Bus: "sata", NICModel: "e1000e",
-		NICs: max(len(r.Machine.NICs), 1), CPUs: 2, Memory: 1024, Marker: token, Dir: dir, Timeout: r.Request.Guest.BootTimeout,
+		KVM: admitted.KVM, Drives: s.overlays, BootDisk: bootDisk(r), Firmware: string(resolveFirmware(r.Machine.Firmware, r.Guest.Firmware)), Bus: "sata", NICModel: "e1000e",
+		MACs: bootMACs(r.Machine.NICs), CPUs: 2, Memory: 1024, Marker: token, Dir: dir, Timeout: r.Request.Guest.BootTimeout,
 	}
 	if r.Virtio.Block {
 		t.Bus = "virtio"
@@ -201,6 +203,21 @@ func (r *Run) bootTest(ctx context.Context, s *session) error {
 	return nil
 }
 
+// maxBootNICs is how many network cards a boot test has: more say nothing more.
+const maxBootNICs = 4
+
+// bootMACs are the addresses of the VM's cards; a VM that nothing is known of has one card.
+func bootMACs(nics []machine.NIC) []string {
+	var macs []string
+	for _, n := range nics[:min(len(nics), maxBootNICs)] {
+		macs = append(macs, n.MAC)
+	}
+	if macs == nil {
+		return []string{""}
+	}
+	return macs
+}
+
 // plantMarker lets the kernels talk on the serial port and makes the guest print the token when it is up.
 func (r *Run) plantMarker(ctx context.Context, s *session, token string) error {
 	system := r.System
@@ -220,7 +237,8 @@ func (r *Run) plantMarker(ctx context.Context, s *session, token string) error {
 			return err
 		}
 	}
-	return nil
+	_, err = s.Label(ctx, slices.Collect(maps.Keys(files)))
+	return err
 }
 
 // unheard is a journal of changes that nobody takes back.

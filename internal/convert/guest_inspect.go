@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -80,7 +81,7 @@ func (r *Run) lookInside(ctx context.Context) error {
 		return err
 	}
 	var warnings []guest.Warning
-	if r.System, warnings, err = r.session.Inspect(ctx, keys); err != nil {
+	if r.System, warnings, err = r.session.Inspect(ctx, keys, r.Guest.BootDisk); err != nil {
 		return r.session.fault(err)
 	}
 	r.warnGuest(warnings)
@@ -88,9 +89,11 @@ func (r *Run) lookInside(ctx context.Context) error {
 	if err := r.unclean(); err != nil {
 		return err
 	}
-	if err := r.session.Mount(ctx, r.System, wantsRepairs(r.Request.Job.Fix) && !r.Request.Job.DryRun); err != nil {
+	warnings, err = r.session.Mount(ctx, &r.System, wantsRepairs(r.Request.Job.Fix) && !r.Request.Job.DryRun)
+	if err != nil {
 		return r.session.fault(err)
 	}
+	r.warnGuest(warnings)
 	if err := r.readSystem(ctx); err != nil {
 		return r.session.fault(err)
 	}
@@ -132,8 +135,9 @@ func (r *Run) readSystem(ctx context.Context) error {
 	return nil
 }
 
-// passphrases reads the job's file of keys: a passphrase a line, blank lines and those that begin with # left out.
-func (r *Run) passphrases() ([]string, error) {
+// passphrases reads the job's file of keys. A line is a passphrase that is tried on every encrypted volume, or one for a single volume
+// behind its device or UUID and an equals sign: /dev/sda2=secret. Blank lines and those that begin with # are left out.
+func (r *Run) passphrases() (map[string]string, error) {
 	name := r.Request.Job.Fix.KeyFile
 	if name == "" {
 		return nil, nil
@@ -156,14 +160,27 @@ func (r *Run) passphrases() ([]string, error) {
 	if _, err := f.ReadAt(b, 0); err != nil && f.Size() > 0 {
 		return nil, fmt.Errorf("key file: %w", err)
 	}
-	var keys []string
+	keys := map[string]string{}
 	for line := range strings.Lines(string(b)) {
-		if line = strings.TrimRight(line, "\r\n"); line != "" && line[0] != '#' {
-			keys = append(keys, line)
+		line = strings.TrimRight(line, "\r\n")
+		if line == "" || line[0] == '#' {
+			continue
 		}
+		volume, key := "", line
+		if before, after, found := strings.Cut(line, "="); found && volumeName.MatchString(before) {
+			volume, key = before, after
+		}
+		if _, twice := keys[volume]; twice {
+			return nil, coded(manifest.CodeManifestLimit, "write a line for each volume: DEVICE=PASSPHRASE, or UUID=PASSPHRASE",
+				fmt.Errorf("key file %q has two passphrases for the same volume, or for any", name))
+		}
+		keys[volume] = key
 	}
 	return keys, nil
 }
+
+// volumeName is a device, or the UUID of an encrypted volume.
+var volumeName = regexp.MustCompile(`^(/dev/[A-Za-z0-9/_-]+|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$`)
 
 // maxKeyFile bounds a file of passphrases.
 const maxKeyFile = 64 << 10

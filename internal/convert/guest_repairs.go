@@ -70,8 +70,13 @@ func (r *Run) repair(ctx context.Context) error {
 	if err := errors.Join(err, r.undo.close()); err != nil {
 		return err
 	}
-	if len(done) > 0 {
-		if err := r.session.Label(ctx, r.System); err != nil {
+	warnings, err := r.session.Label(ctx, written(done))
+	if err != nil {
+		return err
+	}
+	r.warnGuest(warnings)
+	for _, name := range packages {
+		if err := r.session.Remove(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -89,6 +94,17 @@ func (r *Run) repair(ctx context.Context) error {
 		r.warnGuest(warnings)
 	}
 	return nil
+}
+
+// written are the files that changes left in the guest.
+func written(done []guest.Done) []string {
+	var names []string
+	for _, d := range done {
+		if d.Path != "" && d.Failed == "" && (d.After != nil || d.Run != nil) {
+			names = append(names, d.Path)
+		}
+	}
+	return names
 }
 
 // repairOf is a change as the report has it.

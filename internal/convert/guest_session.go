@@ -10,6 +10,7 @@ import (
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/qcow2"
+	"hyper2kvm/internal/manifest"
 	"hyper2kvm/internal/nbd"
 )
 
@@ -31,11 +32,11 @@ const guestDir = ".guest"
 
 // openSession exports the images and starts an appliance over them. name tells the sessions of a run apart.
 func (r *Run) openSession(ctx context.Context, name string, images []disk.Image) (s *session, err error) {
-	release, err := r.Host.Memory(ctx, applianceMemory)
+	admitted, err := r.admit(ctx, applianceMemory)
 	if err != nil {
 		return nil, err
 	}
-	s = &session{dir: filepath.Join(r.Request.Partial, guestDir, name), release: release}
+	s = &session{dir: filepath.Join(r.Request.Partial, guestDir, name), release: admitted.Release}
 	defer func() {
 		if err != nil {
 			err = errors.Join(s.fault(err), s.end())
@@ -55,9 +56,18 @@ func (r *Run) openSession(ctx context.Context, name string, images []disk.Image)
 		}
 	}
 	s.Appliance, err = r.guests.Open(ctx, ApplianceOptions{
-		Drives: s.overlays, Dir: s.dir, Log: func(line string) { r.Events.Log(r.stage, oneLine(line)) },
+		KVM: admitted.KVM, Drives: s.overlays, Dir: s.dir, Log: func(line string) { r.Events.Log(r.stage, oneLine(line)) },
 	})
 	return s, err
+}
+
+// admit waits for leave to start an appliance or a VM, and notes how it will run.
+func (r *Run) admit(ctx context.Context, mib int) (Admission, error) {
+	a, err := r.Host.Admit(ctx, mib)
+	if err == nil {
+		r.Accel = &manifest.Accel{KVM: a.KVM, Why: oneLine(a.Why)}
+	}
+	return a, err
 }
 
 // export serves an image and makes the overlay above it.

@@ -59,13 +59,20 @@ type fakeAppliance struct {
 	o ApplianceOptions
 }
 
-func (a *fakeAppliance) Inspect(context.Context, []string) (guest.System, []guest.Warning, error) {
+func (a *fakeAppliance) Inspect(context.Context, map[string]string, int) (guest.System, []guest.Warning, error) {
 	return a.f.system, nil, a.f.inspect
 }
-func (a *fakeAppliance) Mount(context.Context, guest.System, bool) error { return nil }
-func (a *fakeAppliance) Unmount(context.Context) error                   { return nil }
-func (a *fakeAppliance) Label(context.Context, guest.System) error       { return nil }
-func (a *fakeAppliance) Trim(context.Context) ([]guest.Warning, error)   { return nil, nil }
+
+func (a *fakeAppliance) Mount(context.Context, *guest.System, bool) ([]guest.Warning, error) {
+	return nil, nil
+}
+
+func (a *fakeAppliance) Unmount(context.Context) error { return nil }
+
+func (a *fakeAppliance) Label(context.Context, []string) ([]guest.Warning, error) { return nil, nil }
+
+func (a *fakeAppliance) Trim(context.Context) ([]guest.Warning, error) { return nil, nil }
+
 func (a *fakeAppliance) Check(context.Context, guest.System) ([]guest.Warning, error) {
 	return nil, nil
 }

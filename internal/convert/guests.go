@@ -23,6 +23,7 @@ type Guests interface {
 
 // ApplianceOptions say what an appliance stands on.
 type ApplianceOptions struct {
+	KVM    bool              // hardware acceleration works
 	Drives []string          // absolute paths of qcow2 overlays
 	Dir    string            // absolute directory for what it downloads; it is removed with the run
 	Log    func(line string) // hears what goes on
@@ -31,13 +32,13 @@ type ApplianceOptions struct {
 // Appliance is an open guest.
 type Appliance interface {
 	guest.Target
-	// Inspect finds the operating system, opening encrypted volumes with the passphrases. Errors are guest.ErrNoSystem and
-	// guest.ErrEncrypted among others.
-	Inspect(ctx context.Context, passphrases []string) (guest.System, []guest.Warning, error)
-	// Mount mounts the system's file systems in their places; without write nothing on the drives changes.
-	Mount(ctx context.Context, system guest.System, write bool) error
-	// Label gives the files that were written the labels that the guest's SELinux policy wants. Without SELinux it does nothing.
-	Label(ctx context.Context, system guest.System) error
+	// Inspect finds the operating system, opening encrypted volumes with keys: passphrases by device or UUID, "" for any. bootDisk is the
+	// disk that the VM starts from, -1 if nobody knows. Errors are guest.ErrNoSystem and guest.ErrEncrypted among others.
+	Inspect(ctx context.Context, keys map[string]string, bootDisk int) (guest.System, []guest.Warning, error)
+	// Mount mounts the system's file systems in their places and fills in what is free; without write nothing on the drives changes.
+	Mount(ctx context.Context, system *guest.System, write bool) ([]guest.Warning, error)
+	// Label gives files the labels that the guest's SELinux policy wants. Without SELinux it does nothing.
+	Label(ctx context.Context, names []string) ([]guest.Warning, error)
 	// Trim gives back what the mounted file systems do not use.
 	Trim(ctx context.Context) ([]guest.Warning, error)
 	// Check looks over the file systems, which must not be mounted, and changes nothing.
@@ -50,12 +51,13 @@ type Appliance interface {
 
 // BootTest is a VM to be started on throw-away drives.
 type BootTest struct {
+	KVM      bool     // hardware acceleration works
 	Drives   []string // absolute paths of qcow2 overlays
 	BootDisk int      // index into Drives
 	Firmware string   // bios or uefi
 	Bus      string   // virtio or sata
 	NICModel string   // virtio or e1000e
-	NICs     int
+	MACs     []string // of the NICs, one for each; "" = any
 	CPUs     int
 	Memory   int    // MiB
 	Marker   string // the line that the guest prints when it is up
@@ -76,8 +78,6 @@ type BootResult struct {
 
 // GuestSettings are the daemon's settings that bear on guests and results.
 type GuestSettings struct {
-	KVM           bool          `json:"kvm"`               // hardware acceleration was tried and works
-	KVMWhy        string        `json:"kvm_why,omitempty"` // why not
 	BootTimeout   time.Duration `json:"boot_timeout,omitempty"`
 	AgentPackages string        `json:"agent_packages,omitempty"` // absolute directory; "" = none
 	Owner         Ownership     `json:"owner,omitzero"`

@@ -26,9 +26,8 @@ func (r *Run) report(started time.Time, stages []manifest.StageReport, failure *
 	}
 	if r.System.Family != "" {
 		rep.System, rep.Virtio = r.System, r.Virtio
-		rep.Accel = &manifest.Accel{KVM: r.Request.Guest.KVM, Why: r.Request.Guest.KVMWhy}
 	}
-	rep.Repairs, rep.BootTest = r.Repairs, r.BootTest
+	rep.Repairs, rep.BootTest, rep.Accel = r.Repairs, r.BootTest, r.Accel
 	if r.undo != nil && len(r.undo.has) > 0 {
 		rep.Undo = undoName
 	}

@@ -53,6 +53,7 @@ type Run struct {
 	Virtio   linux.Readiness   // by inspect, again by fix: what is proved of the guest's drivers
 	Repairs  []manifest.Repair // by fix
 	BootTest *manifest.BootTest
+	Accel    *manifest.Accel // since an appliance was started
 
 	guests   Guests       // how guests are opened
 	session  *session     // from inspect to the end of fix
@@ -129,7 +130,14 @@ type Host interface {
 	// Place decides where the result will stand when everything is proved: an absolute directory that does not exist yet,
 	// for a VM of that name. The domain XML and the report name it.
 	Place(ctx context.Context, vmName string) (dir string, err error)
-	// Memory sets memory aside for an appliance or a boot test, in MiB, or waits until it can: many jobs at once must not starve the
-	// host. The memory is given back with release, which may be called once.
-	Memory(ctx context.Context, mib int) (release func(), err error)
+	// Admit sets memory aside for an appliance or a boot test, in MiB, or waits until it can: many jobs at once must not starve the
+	// host. A run has one admission at a time.
+	Admit(ctx context.Context, mib int) (Admission, error)
+}
+
+// Admission is leave to start an appliance or a VM.
+type Admission struct {
+	KVM     bool   // hardware acceleration was tried and works
+	Why     string // why not
+	Release func() // gives the memory back; to be called once
 }

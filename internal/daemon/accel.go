@@ -1,45 +1,47 @@
 package daemon
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
-// Accelerator finds out whether hardware acceleration works on this host; why says what is in the way.
+// Accelerator finds out whether hardware acceleration works on this host; why says what is in the way. It has a time limit of its own.
 type Accelerator func(ctx context.Context) (kvm bool, why string)
 
-// acceleration is what the daemon found out, once.
+// acceleration asks once, when a job first needs to know.
 type acceleration struct {
-	done chan struct{}
-	kvm  bool
-	why  string
+	probe Accelerator
+
+	mu    sync.Mutex
+	known bool
+	kvm   bool
+	why   string
 }
 
-// tryAcceleration starts the probe; the daemon goes on meanwhile.
-func tryAcceleration(ctx context.Context, probe Accelerator) *acceleration {
-	a := &acceleration{done: make(chan struct{})}
-	go func() {
-		defer close(a.done)
-		if probe == nil {
-			a.why = "not tried"
-			return
+// answer waits for the probe the first time. A probe that was called off is made again.
+func (a *acceleration) answer(ctx context.Context) (kvm bool, why string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.known {
+		a.why = "not tried"
+		if a.probe != nil {
+			a.kvm, a.why = a.probe(ctx)
 		}
-		a.kvm, a.why = probe(ctx)
-	}()
-	return a
-}
-
-// wait returns the answer when it is there; the probe has a time limit of its own.
-func (a *acceleration) wait() (kvm bool, why string) {
-	<-a.done
+		a.known = ctx.Err() == nil
+	}
 	return a.kvm, a.why
 }
 
 // text says it for the status; "" while it is not known.
 func (a *acceleration) text() string {
-	select {
-	case <-a.done:
-	default:
-		return ""
+	if !a.mu.TryLock() {
+		return "" // it is being found out
 	}
-	if a.kvm {
+	defer a.mu.Unlock()
+	switch {
+	case !a.known:
+		return ""
+	case a.kvm:
 		return "kvm"
 	}
 	return "none: " + a.why

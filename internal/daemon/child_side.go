@@ -108,12 +108,11 @@ func (c *childSide) Place(ctx context.Context, vmName string) (string, error) {
 	return a.Dir, err
 }
 
-// Memory asks the daemon for memory and waits until it is granted. A run asks for one thing at a time.
-func (c *childSide) Memory(ctx context.Context, mib int) (release func(), err error) {
-	if _, err := c.ask(ctx, message{Type: msgMemory, MiB: int64(mib)}); err != nil {
-		return nil, err
-	}
-	return func() { _ = c.out.send(message{Type: msgMemory}) }, nil // a daemon that is gone has nothing to keep account of
+// Admit asks the daemon for memory and waits until it is granted.
+func (c *childSide) Admit(ctx context.Context, mib int) (convert.Admission, error) {
+	a, err := c.ask(ctx, message{Type: msgAdmit, MiB: int64(mib)})
+	release := func() { _ = c.out.send(message{Type: msgAdmit}) } // a daemon that is gone has nothing to keep account of
+	return convert.Admission{KVM: a.KVM, Why: a.Text, Release: release}, err
 }
 
 // The events below have no one to report an error to: a daemon that does not listen any more has closed stdin too, which

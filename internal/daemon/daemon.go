@@ -57,7 +57,7 @@ type Daemon struct {
 func New(ctx context.Context, o Options) (*Daemon, error) {
 	s := o.Settings.clone()
 	d := &Daemon{
-		space: newReservations(), trust: trust{self: uint32(os.Getuid())}, spawn: o.Spawner, version: o.Version,
+		space: newReservations(), accel: &acceleration{probe: o.Accel}, trust: trust{self: uint32(os.Getuid())}, spawn: o.Spawner, version: o.Version,
 		clock: o.Clock, log: o.Log, started: o.Clock(), running: map[string]*job{},
 		early: map[string]early{}, unrecorded: map[string]string{}, stopping: make(chan struct{}), tallies: newTallies(o.Clock),
 	}
@@ -70,7 +70,6 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.spool = spool
-	d.accel = tryAcceleration(ctx, o.Accel)
 	if err := makeOutputDir(s.OutputDir); err != nil {
 		return nil, errors.Join(err, spool.Close())
 	}

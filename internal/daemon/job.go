@@ -173,7 +173,6 @@ func (j *job) request(partial string, s Settings) convert.Request {
 		ID: j.id, JobID: rec.JobID, Job: j.asked, Files: j.claim.Files(), Partial: partial, Version: j.d.version,
 		Guest: convert.GuestSettings{BootTimeout: s.BootTimeout, AgentPackages: s.AgentPackages, Owner: s.Owner},
 	}
-	req.Guest.KVM, req.Guest.KVMWhy = j.d.accel.wait()
 	if !rec.Dir {
 		req.Entry = rec.OriginalName
 	}
@@ -234,8 +233,11 @@ func (j *job) listen(ctx context.Context, c *child, s Settings, req convert.Requ
 				continue
 			}
 			c.stop()
-		case msgMemory:
-			memory.ask(ctx, m.MiB, alive, func() { _ = c.out.send(message{Type: msgGranted}) })
+		case msgAdmit:
+			memory.ask(ctx, m.MiB, alive, func() {
+				kvm, why := j.d.accel.answer(ctx)
+				_ = c.out.send(message{Type: msgGranted, KVM: kvm, Text: why})
+			})
 		case msgPlace:
 			out.unfit = j.place(ctx, c, alive)
 		case msgResult:

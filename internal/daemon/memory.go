@@ -42,19 +42,18 @@ func (a *memoryAccount) ask(ctx context.Context, mib int64, alive, granted func(
 		return
 	}
 	mib = min(mib, a.budget.all)
-	if a.budget.free.TryAcquire(mib) {
-		a.has = mib
-		granted()
-		return
-	}
-	a.log.line("daemon", "waiting: memory for an appliance, which other jobs use; see guest_memory_mb")
 	ctx, a.cancel = context.WithCancel(ctx)
 	a.held = make(chan int64, 1)
 	go func(held chan<- int64) {
 		t := time.NewTicker(waitSign)
 		defer t.Stop()
 		got := make(chan error, 1)
-		go func() { got <- a.budget.free.Acquire(ctx, mib) }()
+		if a.budget.free.TryAcquire(mib) {
+			got <- nil
+		} else {
+			a.log.line("daemon", "waiting: memory for an appliance, which other jobs use; see guest_memory_mb")
+			go func() { got <- a.budget.free.Acquire(ctx, mib) }()
+		}
 		for {
 			select {
 			case <-t.C:

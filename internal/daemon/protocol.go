@@ -30,7 +30,7 @@ const (
 	msgLog      = "log"
 	msgWarning  = "warning"
 	msgReserve  = "reserve"
-	msgMemory   = "memory" // with 0 MiB the child gives back what it has
+	msgAdmit    = "admit" // with 0 MiB the child gives back what it has
 	msgPlace    = "place"
 	msgResult   = "result"
 )
@@ -59,7 +59,8 @@ type message struct {
 
 	Needs []convert.SpaceNeed `json:"needs,omitempty"` // reserve
 	Name  string              `json:"name,omitempty"`  // place: the VM's name
-	MiB   int64               `json:"mib,omitempty"`   // memory
+	MiB   int64               `json:"mib,omitempty"`   // admit
+	KVM   bool                `json:"kvm,omitempty"`   // granted, for admit; Text says why not
 
 	Report  *manifest.Report  `json:"report,omitempty"`  // result
 	Failure *manifest.Failure `json:"failure,omitempty"` // result of a job that failed
