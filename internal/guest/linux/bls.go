@@ -28,7 +28,7 @@ func (c *cmdlines) blsEntry(name, content string) string {
 	var around strings.Builder
 	last := -1
 	for i, line := range lines {
-		switch word, rest := cutField(strings.TrimRight(line, "\r\n")); word {
+		switch word, rest := bootField(line); word {
 		case "initrd", "efi", "uki":
 			e.initrd = true
 		case "options":
@@ -38,14 +38,24 @@ func (c *cmdlines) blsEntry(name, content string) string {
 	}
 	e.around = around.String()
 	for i, line := range lines {
-		word, rest := cutField(line)
+		word, rest := bootField(line)
 		if word != "options" {
 			continue
 		}
 		e.kernel = i == last && !strings.Contains(e.around, "$kernelopts") && !strings.Contains(e.around, "${kernelopts}")
-		lines[i] = word + c.line(name, rest, e)
+		lines[i] = line[:len(line)-len(rest)] + c.line(name, rest, e)
 	}
 	return strings.Join(lines, "")
+}
+
+// bootField returns a line's key and what follows it, with the line end.
+func bootField(line string) (key, rest string) {
+	body := strings.TrimLeft(line, " \t")
+	n := strings.IndexAny(body, " \t\r\n")
+	if n < 0 {
+		n = len(body)
+	}
+	return body[:n], body[n:]
 }
 
 // planKernelCmdline edits the command line from which kernel-install and mkinitcpio make entries for kernels to come.

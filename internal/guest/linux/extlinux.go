@@ -54,10 +54,6 @@ func (c *cmdlines) extlinuxConfig(name, content string) string {
 
 // extlinuxWord returns a line's keyword in lower case and what follows it.
 func extlinuxWord(line string) (word, rest string) {
-	body := strings.TrimLeft(line, " \t")
-	n := strings.IndexAny(body, " \t\r\n")
-	if n < 0 {
-		n = len(body)
-	}
-	return strings.ToLower(body[:n]), body[n:]
+	word, rest = bootField(line)
+	return strings.ToLower(word), rest
 }
