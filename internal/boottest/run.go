@@ -27,8 +27,8 @@ const (
 )
 
 // Run starts the VM and waits until it is decided whether the guest comes up, for at most o.Timeout. The Result is the guest's; an
-// error says that no test was made: ErrUnavailable, ErrStart and ErrOptions, the end of ctx, or the operating system's. In any case
-// nothing is left running, and of files only those named in the Result, in o.Dir, which must exist.
+// error says that no test was made: ErrUnavailable, ErrStart and ErrOptions, the end of ctx, or the operating system's. Nothing is left
+// running. In o.Dir, which must exist, stay the files that the Result names, and with an error perhaps the beginning of a serial log.
 func Run(ctx context.Context, o Options) (Result, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -66,7 +66,7 @@ func (can abilities) without(err error) abilities {
 	}
 	text := err.Error()
 	switch {
-	case strings.Contains(text, "sandbox"):
+	case strings.Contains(text, ": -sandbox "): // as qemu names the option that it refuses
 		can.sandbox = false
 	case strings.Contains(text, "network backend") || strings.Contains(text, "netdev") && strings.Contains(text, "user"):
 		can.user = false

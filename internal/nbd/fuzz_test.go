@@ -111,15 +111,3 @@ func checkReplies(t *testing.T, b []byte, agreed agreement, want []byte) {
 		}
 	}
 }
-
-// TestFragmentedImage reads and maps a disk on which every other sector is a hole.
-func TestFragmentedImage(t *testing.T) {
-	img := disktest.NewMemImage(4 << 20)
-	for off := int64(0); off < 4<<20; off += 1024 {
-		img.Put(off, []byte{1})
-	}
-	_, l := start(t, img)
-	raw := writeRaw(t, img)
-	mustQemu(t, "qemu-img", "compare", "-f", "raw", "-F", "raw", raw, l.URI())
-	checkQemuMap(t, l, img, 4<<20)
-}
