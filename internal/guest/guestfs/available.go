@@ -19,7 +19,7 @@ import (
 
 // Available says which libguestfs is on this host, or what is missing for an appliance (guest.ErrUnavailable). It starts none.
 func Available(ctx context.Context) (version string, err error) {
-	return host{root: "/", look: exec.LookPath, getenv: os.Getenv, version: programVersion}.available(ctx)
+	return host{root: "/", look: exec.LookPath, getenv: os.Getenv, version: programVersion, open: os.Open}.available(ctx)
 }
 
 // host is where Available looks.
@@ -28,6 +28,7 @@ type host struct {
 	look    func(string) (string, error)
 	getenv  func(string) string
 	version func(ctx context.Context, program string) (string, error)
+	open    func(string) (*os.File, error)
 }
 
 func (h host) available(ctx context.Context) (string, error) {
@@ -83,7 +84,7 @@ func (h host) kernel() error {
 		}
 		slices.Sort(names)
 		for _, name := range names {
-			f, err := os.Open(name)
+			f, err := h.open(name)
 			if err == nil {
 				return f.Close()
 			}

@@ -49,7 +49,7 @@ func (e *fishError) Error() string { return clean(e.message) }
 
 // Is tells what is not there and what is there already, by the texts of the C library in the C locale.
 func (e *fishError) Is(target error) bool {
-	switch target { //nolint:errorlint // this is the comparison that errors.Is asks for
+	switch target {
 	case fs.ErrNotExist:
 		return strings.HasSuffix(e.message, "No such file or directory") || strings.HasSuffix(e.message, "Not a directory")
 	case fs.ErrExist:

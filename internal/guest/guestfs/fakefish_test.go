@@ -94,8 +94,7 @@ func fakeCall(name string, args []string, failed func(string)) {
 	default:
 		fmt.Fprintf(os.Stderr, "%s: unknown command\n", name)
 	}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		text := errno.Error()
 		failed(args[0] + ": " + strings.ToUpper(text[:1]) + text[1:])
 	} else if err != nil {

@@ -11,10 +11,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"hyper2kvm/internal/guest"
 )
@@ -76,7 +79,7 @@ func newFish(o Options, program string) (*fish, error) {
 		err := f.cmd.Start()
 		started <- err
 		if err == nil {
-			f.exit = f.cmd.Wait()
+			f.exit = f.wait()
 		}
 		close(f.done)
 	}()
@@ -88,6 +91,27 @@ func newFish(o Options, program string) (*fish, error) {
 		return nil, fmt.Errorf("%w: %w", guest.ErrUnavailable, err)
 	}
 	return f, nil
+}
+
+// wait waits for guestfish and ends what it leaves behind. Until it is reaped, the number of its group can be nobody else's.
+func (f *fish) wait() error {
+	for {
+		err := unix.Waitid(unix.P_PID, f.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	// The only error is that nothing is left.
+	_ = syscall.Kill(-f.cmd.Process.Pid, syscall.SIGKILL)
+	return f.cmd.Wait()
+}
+
+// end says how guestfish ended.
+func (f *fish) end() string {
+	if f.exit == nil {
+		return "by itself"
+	}
+	return f.exit.Error()
 }
 
 // kill ends guestfish and what it started, and waits until guestfish is gone.
@@ -127,11 +151,8 @@ func (f *fish) do(ctx context.Context, alive func(time.Duration), line string, i
 	defer stop()
 	defer f.watch(alive)()
 	marker := rand.Text()
-	text := "-" + line + "\n"
-	for _, s := range input {
-		text += s + "\n"
-	}
-	_, err := io.WriteString(f.stdin, text+"echo "+marker+"\n")
+	lines := slices.Concat([]string{"-" + line}, input, []string{"echo " + marker, ""})
+	_, err := io.WriteString(f.stdin, strings.Join(lines, "\n"))
 	var out []byte
 	if err == nil {
 		out, err = f.readTo(marker + "\n")
@@ -216,7 +237,7 @@ func (f *fish) died(ctx context.Context, cause error, complaint string) error {
 		return f.dead
 	}
 	if errors.Is(cause, io.EOF) || errors.Is(cause, syscall.EPIPE) {
-		cause = fmt.Errorf("guestfish ended: %v", f.exit)
+		cause = errors.New("guestfish ended: " + f.end())
 	}
 	f.dead = fmt.Errorf("%w: %w%s", guest.ErrAppliance, cause, tail(complaint))
 	return f.dead

@@ -43,16 +43,19 @@ func (s *Session) Inspect(ctx context.Context, o InspectOptions) (Inspection, er
 	in.Warnings = warnings
 	for _, l := range locked {
 		in.Warnings = append(in.Warnings, guest.Warning{
-			Message: fmt.Sprintf("%s is encrypted and no key opens it", l), Hint: "give its passphrase in the job's secret file",
+			Message: fmt.Sprintf("%s is encrypted and no key opens it", l.Device), Hint: "give its passphrase in the job's secret file",
 		})
 	}
-	if len(roots) == 0 {
-		if len(locked) > 0 {
-			return Inspection{}, fmt.Errorf("%w: no key opens %s", guest.ErrEncrypted, strings.Join(locked, ", "))
-		}
+	if len(roots) == 0 && len(locked) == 0 {
 		return s.other(ctx, in)
 	}
 	slices.SortStableFunc(roots, func(a, b root) int { return a.rank(o.BootDisk) - b.rank(o.BootDisk) })
+	// A system on another disk than the one that boots is not taken for the one that nobody could look into.
+	for _, l := range locked {
+		if len(roots) == 0 || slices.Contains(l.disks, o.BootDisk) && !slices.Contains(roots[0].volume.disks, o.BootDisk) {
+			return Inspection{}, fmt.Errorf("%w: no key opens %s", guest.ErrEncrypted, l.Device)
+		}
+	}
 	best := roots[0]
 	in.System.Family, in.System.Root, in.System.Subvol = best.family, best.volume.Device, best.subvol
 	for _, r := range roots {

@@ -12,8 +12,8 @@ import (
 // maxLayers is how deep encryption may be nested: LUKS below LVM below LUKS is the deepest in the field.
 const maxLayers = 4
 
-// unlock lists the volumes, after it has opened those that a key opens; locked are the devices that stay shut.
-func (s *Session) unlock(ctx context.Context, keys map[string]string) (volumes []volume, locked []string, err error) {
+// unlock lists the volumes, after it has opened those that a key opens; locked are those that stay shut.
+func (s *Session) unlock(ctx context.Context, keys map[string]string) (volumes, locked []volume, err error) {
 	for range maxLayers {
 		if volumes, err = s.list(ctx); err != nil {
 			return nil, nil, err
@@ -29,7 +29,7 @@ func (s *Session) unlock(ctx context.Context, keys map[string]string) (volumes [
 				return nil, nil, err
 			}
 			if !ok {
-				locked = append(locked, v.Device)
+				locked = append(locked, v)
 			}
 			opened = opened || ok
 		}

@@ -158,12 +158,15 @@ func (s *Session) Kill() {
 	}
 }
 
+// drop removes what a session put on the host. What stays does no harm, and Options.Dir is removed as a whole by whoever made it.
+func drop(name string) { _ = os.RemoveAll(name) }
+
 // end makes sure that no process and no file of the session is left on the host.
 func (s *Session) end() {
 	s.f.kill()
 	s.f.closeFiles()
-	os.Remove(filepath.Join(s.o.Dir, stderrName))
+	drop(filepath.Join(s.o.Dir, stderrName))
 	if s.sockets != "" {
-		os.RemoveAll(s.sockets)
+		drop(s.sockets)
 	}
 }

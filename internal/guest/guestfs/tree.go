@@ -194,7 +194,7 @@ func (s *Session) fetch(ctx context.Context, name, arg string, limit int64) ([]b
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(f.Name())
+	defer drop(f.Name())
 	defer f.Close()
 	if _, err := s.call(ctx, name, arg, f.Name()); err != nil {
 		return nil, err
@@ -291,7 +291,7 @@ func (s *Session) download(ctx context.Context, name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer drop(dir)
 	local := path.Join(dir, "file")
 	if err := s.do(ctx, s.alive("still reading "+clean(name)), "download", name, local); err != nil {
 		return nil, err

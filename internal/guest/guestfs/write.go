@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,12 +34,8 @@ func (s *Session) Write(ctx context.Context, name string, f guest.File) error {
 	}
 	defer s.cache.clear()
 	dir := path.Dir(name)
-	if _, err := s.stat(ctx, dir); errors.Is(err, fs.ErrNotExist) {
-		if _, err := s.call(ctx, "mkdir-p", dir); err != nil {
-			return pathError("mkdir", dir, err)
-		}
-	} else if err != nil {
-		return err
+	if err := s.makeDirs(ctx, dir); err != nil {
+		return pathError("mkdir", dir, err)
 	}
 	made := path.Join(dir, tempPrefix+rand.Text())
 	err := s.make(ctx, made, name, f)
@@ -49,6 +46,34 @@ func (s *Session) Write(ctx context.Context, name string, f guest.File) error {
 		err = errors.Join(err, s.remove(context.WithoutCancel(ctx), made))
 	}
 	return pathError("write", name, err)
+}
+
+// makeDirs makes a directory and those above it, with the SELinux label of the one that they are made in.
+func (s *Session) makeDirs(ctx context.Context, dir string) error {
+	var missing []string
+	for d := dir; ; d = path.Dir(d) {
+		_, err := s.stat(ctx, d)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) || d == "/" {
+			return err
+		}
+		missing = append(missing, d)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if _, err := s.call(ctx, "mkdir-p", dir); err != nil {
+		return err
+	}
+	s.cache.clear()
+	for _, d := range slices.Backward(missing) {
+		if err := s.relabel(ctx, d, d); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tempPrefix begins the names of files that are not yet in their place.
@@ -114,7 +139,7 @@ func (s *Session) fill(ctx context.Context, made string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer drop(f.Name())
 	_, err = f.Write(data)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
@@ -257,8 +282,7 @@ func (s *Session) relabel(ctx context.Context, made, name string) error {
 // label reads a file's SELinux label; "" where it has none or is not there.
 func (s *Session) label(ctx context.Context, name string) (string, error) {
 	out, err := s.call(ctx, "lgetxattr", name, "security.selinux")
-	var said *fishError
-	if errors.As(err, &said) {
+	if said, ok := errors.AsType[*fishError](err); ok {
 		for _, none := range []string{"No data available", "Operation not supported", "No such file or directory"} {
 			if strings.HasSuffix(said.message, none) {
 				return "", nil
