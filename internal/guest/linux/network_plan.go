@@ -207,7 +207,8 @@ func (p *netPlan) fate(name, mac string) (fate macFate, with string) {
 		return macStays, ""
 	}
 	for _, s := range p.subjects {
-		if s.nic < 0 || !(name != "" && s.name == name || slices.Contains(s.macs, mac)) {
+		named := name != "" && s.name == name
+		if s.nic < 0 || !named && !slices.Contains(s.macs, mac) {
 			continue
 		}
 		if with := p.nics[s.nic].MAC; with != "" {

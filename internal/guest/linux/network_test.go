@@ -30,7 +30,10 @@ func caseOptions(t *testing.T, c guesttest.Case) Options {
 
 func TestNetwork(t *testing.T) {
 	guesttest.RunCases(t, "testdata/network", guesttest.Setup{
-		Fixers: func(t *testing.T, c guesttest.Case) []guest.Fixer { return networkFixers(caseOptions(t, c)) },
+		Fixers: func(t *testing.T, c guesttest.Case) []guest.Fixer {
+			t.Helper()
+			return networkFixers(caseOptions(t, c))
+		},
 	})
 }
 

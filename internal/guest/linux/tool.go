@@ -251,10 +251,7 @@ func (toolFixer) Plan(ctx context.Context, _ guest.System, tree guest.FS) (guest
 		if len(f.packages) == 0 {
 			continue
 		}
-		runs, blocked, err := db.removal(ctx, tree, f)
-		if err != nil {
-			return p, err
-		}
+		runs, blocked := db.removal(f)
 		if blocked == "" {
 			p.Changes = append(p.Changes, runs...)
 			continue

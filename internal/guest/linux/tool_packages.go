@@ -231,12 +231,12 @@ func (db packageDB) dependents(removed []string) []string {
 }
 
 // removal returns the commands that remove packages, or why they cannot be removed.
-func (db packageDB) removal(ctx context.Context, tree guest.FS, f toolsFound) (runs []guest.Change, blocked string, err error) {
+func (db packageDB) removal(f toolsFound) (runs []guest.Change, blocked string) {
 	if db.program == "" {
-		return nil, "the guest has no package manager that could remove them", nil
+		return nil, "the guest has no package manager that could remove them"
 	}
 	if needed := db.dependents(f.packages); len(needed) > 0 {
-		return nil, strings.Join(needed[:min(len(needed), 5)], ", ") + " would go with them", nil
+		return nil, strings.Join(needed[:min(len(needed), 5)], ", ") + " would go with them"
 	}
 	why := f.kind.title + " serve another hypervisor"
 	run := func(prove func(context.Context, guest.FS) error, packages []string, args ...string) guest.Change {
@@ -258,7 +258,7 @@ func (db packageDB) removal(ctx context.Context, tree guest.FS, f toolsFound) (r
 			runs = append(runs, run(gone(f.kind.rpm[i].file), []string{p}, "-e"))
 		}
 	}
-	return runs, "", nil
+	return runs, ""
 }
 
 // notInstalled proves by the database that packages are gone.

@@ -66,7 +66,10 @@ func managePackages(tree *guesttest.Tree, c guest.Command) (string, error) {
 
 func TestTools(t *testing.T) {
 	guesttest.RunCases(t, "testdata/tools", guesttest.Setup{
-		Fixers: func(t *testing.T, c guesttest.Case) []guest.Fixer { return toolFixers(caseOptions(t, c)) },
+		Fixers: func(t *testing.T, c guesttest.Case) []guest.Fixer {
+			t.Helper()
+			return toolFixers(caseOptions(t, c))
+		},
 		Fill:   func(_ *testing.T, _ guesttest.Case, tree *guesttest.Tree) { tree.OnRun = managePackages },
 	})
 }
