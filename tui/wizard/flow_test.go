@@ -256,7 +256,9 @@ func TestEnds(t *testing.T) {
 }
 
 func TestDrafts(t *testing.T) {
-	offer := func(o *Options) { o.Draft = &Draft{Form: answers.Form{VMs: []answers.VM{{"input": "a.vmdk", "vm.cpu": "4x"}}}, At: noon} }
+	offer := func(o *Options) {
+		o.Draft = &Draft{Form: answers.Form{VMs: []answers.VM{{"input": "a.vmdk", "vm.cpu": "4x"}}}, At: noon}
+	}
 	m := screen(t, newFake(), 80, 24, offer)
 	keys(m, "x", "enter", "esc", "?", "y")
 	if m.page != pageSource || m.current()["vm.cpu"] != "4x" {
