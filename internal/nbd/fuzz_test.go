@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"io"
 	"testing"
-
-	"hyper2kvm/internal/disk/disktest"
 )
 
 // FuzzConnection plays any bytes to a server as a client. Property: whatever comes, what the server sends is well formed, and what
