@@ -138,6 +138,20 @@ func zooInspect(t *testing.T, s *Session) {
 	if err != nil || in.System.Family != guest.FamilyWindows || !in.System.Hibernated {
 		t.Fatalf("windows: %v %+v", err, in.System)
 	}
+	volumes, err := s.list(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(volumes, func(v volume) bool { return v.Device == "/dev/sdc1" })
+	if dirty, why, err := s.dirty(t.Context(), volumes[at]); dirty || err != nil {
+		t.Errorf("a clean NTFS is dirty: %s %v", why, err)
+	}
+	if _, err := s.shell(t.Context(), "ntfsfix "+volumes[at].kernel()+" >/dev/null 2>&1"); err != nil { // it asks Windows to check the volume
+		t.Fatal(err)
+	}
+	if dirty, _, err := s.dirty(t.Context(), volumes[at]); !dirty || err != nil {
+		t.Errorf("a dirty NTFS was not noticed: %v", err)
+	}
 	if _, err := s.Mount(t.Context(), &in.System, true); !errors.Is(err, guest.ErrUnclean) {
 		t.Errorf("a hibernated Windows was mounted for writing: %v", err)
 	}

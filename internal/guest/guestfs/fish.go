@@ -144,8 +144,8 @@ func (f *fish) do(ctx context.Context, alive func(time.Duration), line string, i
 	if f.dead != nil {
 		return nil, f.dead
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	stop := context.AfterFunc(ctx, f.signal)
 	defer stop()
@@ -232,8 +232,8 @@ func (f *fish) complaint() string {
 func (f *fish) died(ctx context.Context, cause error, complaint string) error {
 	f.kill()
 	complaint += f.complaint()
-	if err := ctx.Err(); err != nil {
-		f.dead = fmt.Errorf("%w: it was stopped: %w", guest.ErrAppliance, err)
+	if ctx.Err() != nil {
+		f.dead = fmt.Errorf("%w: it was stopped: %w", guest.ErrAppliance, context.Cause(ctx))
 		return f.dead
 	}
 	if errors.Is(cause, io.EOF) || errors.Is(cause, syscall.EPIPE) {

@@ -63,7 +63,7 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 
 // launch adds the drives and starts the appliance.
 func (s *Session) launch(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, fmt.Errorf("it did not start within %v", s.o.Timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Timeout, fmt.Errorf("it did not start within %v: %w", s.o.Timeout, context.DeadlineExceeded))
 	defer cancel()
 	for _, d := range s.o.Drives {
 		args := []string{d.Path, "format:" + d.Format, "cachemode:unsafe"}
@@ -77,9 +77,6 @@ func (s *Session) launch(ctx context.Context) error {
 		}
 	}
 	if err := s.do(ctx, s.alive("the appliance is starting"), "run"); err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			return fmt.Errorf("%w: %w", guest.ErrAppliance, cause)
-		}
 		if errors.Is(err, guest.ErrAppliance) {
 			return err
 		}
