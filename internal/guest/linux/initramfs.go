@@ -33,12 +33,18 @@ type rebuild struct {
 	modules []string // the virtio modules that the kernel has, in the order in which they load
 	stale   []string // arguments in the old image that name the old disk
 	oldSize int64
+	// rescueSize is the size of the image of a rescue kernel; 0 = there is none.
+	rescueSize int64
 }
 
 // Plan implements guest.Fixer.
 func (initramfsFixer) Plan(ctx context.Context, system guest.System, tree guest.FS) (guest.Proposal, error) {
 	var p guest.Proposal
 	var todo []rebuild
+	rescue, err := rescueImage(ctx, system, tree)
+	if err != nil {
+		return p, err
+	}
 	for _, k := range system.Kernels {
 		if !startable(k) || k.Modules == "" && rescueKernel(k) {
 			continue // nothing starts it; or its modules are gone, and an image cannot be built
@@ -63,7 +69,7 @@ func (initramfsFixer) Plan(ctx context.Context, system guest.System, tree guest.
 		if err != nil {
 			return p, err
 		}
-		r.oldSize, r.modules = info.Size, look.modules.virtioModules()
+		r.oldSize, r.modules, r.rescueSize = info.Size, look.modules.virtioModules(), rescue
 		todo = append(todo, r)
 	}
 	if len(todo) == 0 {
@@ -84,6 +90,18 @@ func (initramfsFixer) Plan(ctx context.Context, system guest.System, tree guest.
 		return p, nil
 	}
 	return p, tool.plan(ctx, tree, todo, &p)
+}
+
+// rescueImage returns the size of the image of a rescue kernel; 0 for none.
+func rescueImage(ctx context.Context, system guest.System, tree guest.FS) (int64, error) {
+	for _, k := range system.Kernels {
+		if !rescueKernel(k) || k.Initrd == "" {
+			continue
+		}
+		info, _, err := lookStat(ctx, tree, k.Initrd)
+		return info.Size, err
+	}
+	return 0, nil
 }
 
 // sataHint says what becomes of a machine whose kernels do not find virtio disks.

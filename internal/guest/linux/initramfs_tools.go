@@ -105,14 +105,19 @@ func (t *imageTool) plan(ctx context.Context, tree guest.FS, todo []rebuild, p *
 // several times as large.
 const (
 	imageSlack   = 16 << 20
-	genericSlack = 64 << 20
+	genericSlack = 32 << 20
 )
 
 // sameRoom is what an image of the same make may need.
 func (r rebuild) sameRoom() int64 { return r.oldSize + r.oldSize/2 + imageSlack }
 
-// genericRoom is what an image with all drivers may need.
-func (r rebuild) genericRoom() int64 { return 2*r.oldSize + genericSlack }
+// genericRoom is what an image with all drivers may need. That of a rescue kernel is such a one, and tells it better than any rule.
+func (r rebuild) genericRoom() int64 {
+	if r.rescueSize > 0 {
+		return r.rescueSize + r.rescueSize/8 + imageSlack
+	}
+	return 2*r.oldSize + genericSlack
+}
 
 // editConfig reads a file over links, has it edited, and proposes the edit. A file that is not there is made, if make is set.
 func editConfig(ctx context.Context, tree guest.FS, p *guest.Proposal, name, why string, create bool, edit func(content string) string) error {
