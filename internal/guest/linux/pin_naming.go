@@ -108,14 +108,8 @@ func kernelCommandLines(ctx context.Context, tree guest.FS) ([]string, error) {
 		}
 		files = append(files, entries...)
 	}
-	kernelopts := ""
-	if text, err := tree.ReadFile(ctx, "/boot/grub2/grubenv"); err == nil {
-		for line := range strings.Lines(string(text)) {
-			if v, ok := strings.CutPrefix(line, "kernelopts="); ok {
-				kernelopts = strings.TrimSpace(v)
-			}
-		}
-	} else if !netUnreadable(err) {
+	vars, err := bootVariables(ctx, tree)
+	if err != nil {
 		return nil, err
 	}
 	var lines []string
@@ -131,13 +125,42 @@ func kernelCommandLines(ctx context.Context, tree guest.FS) ([]string, error) {
 			word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 			switch strings.ToLower(word) {
 			case "linux", "linux16", "linuxefi", "kernel", "options", "append":
-				if rest = strings.ReplaceAll(rest, "$kernelopts", kernelopts); strings.Contains(rest, "root=") {
+				rest = bootVariable.ReplaceAllStringFunc(rest, func(name string) string {
+					if v, ok := vars[strings.Trim(name, "${}")]; ok {
+						return v
+					}
+					return name
+				})
+				if strings.Contains(rest, "root=") {
 					lines = append(lines, rest)
 				}
 			}
 		}
 	}
 	return lines, nil
+}
+
+// bootVariable is a variable of grub's.
+var bootVariable = regexp.MustCompile(`\$(?:[A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*\})`)
+
+// bootVariables reads the files in which grub keeps parts of command lines: its environment block, and Photon's two files.
+func bootVariables(ctx context.Context, tree guest.FS) (map[string]string, error) {
+	vars := map[string]string{}
+	for _, f := range []string{"/boot/grub2/grubenv", "/boot/grub/grubenv", "/boot/photon.cfg", "/boot/systemd.cfg"} {
+		text, err := tree.ReadFile(ctx, f)
+		if err != nil {
+			if netUnreadable(err) {
+				continue
+			}
+			return nil, err
+		}
+		for line := range strings.Lines(string(text)) {
+			if name, v, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(name, "#") {
+				vars[name] = strings.TrimSpace(v)
+			}
+		}
+	}
+	return vars, nil
 }
 
 // allHave reports whether there are lines and all have the word.

@@ -36,13 +36,18 @@ type toolKind struct {
 // toolFile is a file that tells that a package is installed.
 type toolFile struct{ pkg, file string }
 
+// vmwareOSP is the service, and its package, of the tools that VMware itself packaged for RHEL 5 and 6 and SLES 11.
+const vmwareOSP = "vmware-tools-services"
+
 // toolKinds is all tools that are known.
 var toolKinds = []toolKind{
 	{
 		title:    "VMware Tools",
 		packages: []string{"open-vm-tools*", "open-vm-dkms", "vmware-tools-*"},
-		services: []string{"vmtoolsd", "open-vm-tools", "vgauthd", "vgauth", "vmware-tools", "vmware-tools-thinprint", "run-vmblock-fuse", "vmware-USBArbitrator"},
+		services: []string{"vmtoolsd", "open-vm-tools", "vgauthd", "vgauth", "vmware-tools", vmwareOSP, "vmware-tools-thinprint", "run-vmblock-fuse", "vmware-USBArbitrator"},
 		rpm: []toolFile{
+			{vmwareOSP, "/etc/init/vmware-tools-services.conf"},
+			{vmwareOSP, "/etc/init.d/vmware-tools-services"},
 			{"open-vm-tools-desktop", "/usr/bin/vmware-user-suid-wrapper"},
 			{"open-vm-tools-sdmp", "/usr/lib64/open-vm-tools/plugins/vmsvc/libserviceDiscovery.so"},
 			{"open-vm-tools-salt-minion", "/usr/lib64/open-vm-tools/componentMgr/saltMinion/svtminion.sh"},
@@ -169,7 +174,7 @@ func rpmTools(ctx context.Context, tree guest.FS, k toolKind) ([]string, error) 
 		if err != nil {
 			return nil, err
 		}
-		if ok {
+		if ok && !slices.Contains(found, p.pkg) {
 			found = append(found, p.pkg)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -68,7 +69,9 @@ func readPackages(ctx context.Context, tree guest.FS) (packageDB, error) {
 	}
 	if len(dirs) > 0 {
 		for _, d := range dirs {
-			db.installed[pacmanName(path.Base(d))] = installedPackage{}
+			if name := pacmanName(path.Base(d)); packageName.MatchString(name) {
+				db.installed[name] = installedPackage{}
+			}
 		}
 		db.manager = "pacman"
 		db.program, err = firstProgram(ctx, tree, "/usr/bin/pacman")
@@ -106,6 +109,9 @@ func readDatabase(ctx context.Context, tree guest.FS, name string, parse func(io
 	return parse(io.NewSectionReader(c, 0, c.Size()))
 }
 
+// packageName is what package managers allow. Names come from the guest, and go into commands and messages.
+var packageName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9.+_-]{0,200}$`)
+
 // eachStanza calls each with the fields of every stanza: lines "Key: value", lines that begin with a blank continue the one before,
 // an empty line ends it.
 func eachStanza(r io.Reader, each func(fields map[string]string)) error {
@@ -136,7 +142,7 @@ func eachStanza(r io.Reader, each func(fields map[string]string)) error {
 func parseDpkg(r io.Reader, into map[string]installedPackage) error {
 	return eachStanza(r, func(f map[string]string) {
 		state := strings.Fields(f["Status"])
-		if f["Package"] == "" || len(state) != 3 || state[2] == "not-installed" || state[2] == "config-files" {
+		if !packageName.MatchString(f["Package"]) || len(state) != 3 || state[2] == "not-installed" || state[2] == "config-files" {
 			return
 		}
 		p := into[f["Package"]] // of several architectures
@@ -173,7 +179,7 @@ func relationName(s string) string {
 // parseApk reads apk's installed database: one letter for each field.
 func parseApk(r io.Reader, into map[string]installedPackage) error {
 	return eachStanza(r, func(f map[string]string) {
-		if f["P"] == "" {
+		if !packageName.MatchString(f["P"]) {
 			return
 		}
 		var p installedPackage
@@ -234,6 +240,9 @@ func (db packageDB) dependents(removed []string) []string {
 func (db packageDB) removal(f toolsFound) (runs []guest.Change, blocked string) {
 	if db.program == "" {
 		return nil, "the guest has no package manager that could remove them"
+	}
+	if db.manager == "rpm" && slices.Contains(f.packages, vmwareOSP) {
+		return nil, "they come from VMware's own repository, in packages that only rpm can name"
 	}
 	if needed := db.dependents(f.packages); len(needed) > 0 {
 		return nil, strings.Join(needed[:min(len(needed), 5)], ", ") + " would go with them"

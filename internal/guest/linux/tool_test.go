@@ -70,7 +70,7 @@ func TestTools(t *testing.T) {
 			t.Helper()
 			return toolFixers(caseOptions(t, c))
 		},
-		Fill:   func(_ *testing.T, _ guesttest.Case, tree *guesttest.Tree) { tree.OnRun = managePackages },
+		Fill: func(_ *testing.T, _ guesttest.Case, tree *guesttest.Tree) { tree.OnRun = managePackages },
 	})
 }
 
