@@ -79,6 +79,9 @@ func commandLine(o Options, can abilities, vars string) ([]string, error) {
 	a.disks(o)
 	a.nics(o, can)
 	a.device("virtio-rng-pci") // a guest without entropy waits for minutes
+	if a.err == nil && a.ports > maxPorts {
+		a.err = fmt.Errorf("boot test: %w: %d disks and NICs on PCIe, at most %d are possible", ErrOptions, a.ports, maxPorts)
+	}
 	return a.args, a.err
 }
 

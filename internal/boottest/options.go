@@ -52,8 +52,11 @@ const (
 	// DefaultMemoryMiB is enough for every Linux server to come up.
 	DefaultMemoryMiB = 1024
 
-	maxDisks = 24 // and the NICs fit into the slots of q35's root bus, a port each
-	maxNICs  = 4  // more say nothing more
+	maxDisks = 24
+	maxNICs  = 10 // of a VM of VMware's
+	// maxPorts is how many devices fit on q35's root bus, a port and a slot each: of 32 slots, four are taken (host bridge, screen,
+	// the chipset's devices in the last one) or left free.
+	maxPorts = 28
 	maxCPUs  = 16
 )
 
@@ -65,7 +68,7 @@ type Options struct {
 	OVMF     OVMF   // for UEFI; the zero value takes the first of KnownOVMF that is there
 	Disks    []Disk // 1 to 24
 	BootDisk int    // index into Disks
-	NICs     []NIC  // at most 4
+	NICs     []NIC  // at most 10
 	CPUs     int    // 0 is 2, at most 16
 	// MemoryMiB is the memory of the guest; 0 is DefaultMemoryMiB.
 	MemoryMiB int

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,28 @@ func TestBootSectors(t *testing.T) {
 	}
 }
 
+// TestAVMThatIsFull has as many devices as fit, and disks on every controller.
+func TestAVMThatIsFull(t *testing.T) {
+	other := bootSector(t, "the wrong disk\r\n", hang)
+	b, err := os.ReadFile(other.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(t)
+	for i := range 23 {
+		d := Disk{Path: filepath.Join(t.TempDir(), "d"), Format: "raw", Bus: []Bus{Virtio, Virtio, SATA}[i%3]}
+		if err := os.WriteFile(d.Path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o.Disks = append(o.Disks, d)
+	}
+	o.Disks = append(o.Disks, bootSector(t, testToken+" up\r\nx login:", hang))
+	o.BootDisk, o.NICs, o.MemoryMiB = 23, make([]NIC, 9), 256
+	if res, err := Run(t.Context(), o); err != nil || !res.Passed {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
 // TestTheBootDiskStartsOnEveryBus puts the disk that starts behind one that does not.
 func TestTheBootDiskStartsOnEveryBus(t *testing.T) {
 	for _, bus := range []Bus{Virtio, SCSI, SATA} {
@@ -176,7 +199,8 @@ func TestNoTestCouldBeMade(t *testing.T) {
 		"an odd bus":         {func(o *Options) { o.Disks = []Disk{{Path: "/a", Bus: "usb"}} }, ErrOptions, `bus "usb"`},
 		"an odd model":       {func(o *Options) { o.NICs = []NIC{{Model: "rtl8139"}} }, ErrOptions, `model "rtl8139"`},
 		"an odd MAC":         {func(o *Options) { o.NICs = []NIC{{MAC: "52:54:00,x"}} }, ErrOptions, "MAC address"},
-		"many NICs":          {func(o *Options) { o.NICs = make([]NIC, 9) }, ErrOptions, "9 NICs"},
+		"many NICs":          {func(o *Options) { o.NICs = make([]NIC, 11) }, ErrOptions, "11 NICs"},
+		"too much on PCIe":   {func(o *Options) { o.Disks, o.NICs = slices.Repeat(o.Disks, 24), make([]NIC, 5) }, ErrOptions, "30 disks and NICs"},
 		"many CPUs":          {func(o *Options) { o.CPUs = 99 }, ErrOptions, "99 CPUs"},
 		"no marker":          {func(o *Options) { o.Marker = "" }, ErrOptions, "marker"},
 		"a directory's name": {func(o *Options) { o.Dir = "here" }, ErrOptions, "not absolute"},
