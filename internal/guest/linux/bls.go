@@ -18,6 +18,9 @@ func planBLS(ctx context.Context, c *cmdlines) error {
 		}
 		names = append(names, entries...)
 	}
+	if err := c.warnUnified(ctx); err != nil {
+		return err
+	}
 	return c.edit(ctx, names, c.blsEntry)
 }
 
