@@ -15,7 +15,7 @@ type Finding struct {
 	Device  string `json:"device"`
 	Type    string `json:"type"`
 	Tool    string `json:"tool"`
-	Checked bool   `json:"checked"`          // false: the tool is missing in the appliance, or a journal is to be replayed first
+	Checked bool   `json:"checked"`          // false: see Detail
 	Clean   bool   `json:"clean"`            // only with Checked
 	Detail  string `json:"detail,omitempty"` // why it was not checked, or what the tool found: its last lines
 }
@@ -49,7 +49,11 @@ func (s *Session) Check(ctx context.Context, system guest.System) ([]Finding, er
 	seen := map[string]bool{}
 	for _, v := range system.Volumes {
 		tool, ok := checkers[v.Type]
-		if !ok || names[v.Device] == "" || v.Type == "btrfs" && seen[v.UUID] { // btrfs over several volumes is checked as one
+		if !ok || v.Type == "btrfs" && seen[v.UUID] { // btrfs over several volumes is checked as one
+			continue
+		}
+		if names[v.Device] == "" {
+			out = append(out, Finding{Device: v.Device, Type: v.Type, Tool: strings.Fields(tool)[0], Detail: "it is not there, or locked"})
 			continue
 		}
 		seen[v.UUID] = true

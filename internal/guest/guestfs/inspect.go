@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"hyper2kvm/internal/guest"
 )
@@ -25,7 +24,7 @@ type Inspection struct {
 }
 
 // Inspect looks at all volumes, opens encrypted ones, and finds the operating system, what it mounts and where. It leaves nothing
-// mounted, and writes nothing. No system is guest.ErrNoSystem, one behind a lock that no key opens guest.ErrEncrypted.
+// mounted, and writes nothing but the journals that the kernel replays when it mounts. No system is guest.ErrNoSystem, one behind a lock that no key opens guest.ErrEncrypted.
 func (s *Session) Inspect(ctx context.Context, o InspectOptions) (Inspection, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,14 +32,17 @@ func (s *Session) Inspect(ctx context.Context, o InspectOptions) (Inspection, er
 	var in Inspection
 	volumes, locked, err := s.unlock(ctx, o.Keys)
 	if err != nil {
-		return in, err
+		return Inspection{}, err
 	}
 	in.System.Volumes = contents(volumes)
+	if in.Warnings, err = s.journals(ctx, volumes); err != nil {
+		return Inspection{}, err
+	}
 	roots, warnings, err := s.roots(ctx, volumes)
 	if err != nil {
-		return in, err
+		return Inspection{}, err
 	}
-	in.Warnings = warnings
+	in.Warnings = append(in.Warnings, warnings...)
 	for _, l := range locked {
 		in.Warnings = append(in.Warnings, guest.Warning{
 			Message: fmt.Sprintf("%s is encrypted and no key opens it", l.Device), Hint: "give its passphrase in the job's secret file",
@@ -65,7 +67,7 @@ func (s *Session) Inspect(ctx context.Context, o InspectOptions) (Inspection, er
 		in.System.Roots = append(in.System.Roots, r.others...)
 	}
 	in.System.Hibernated, in.System.Dirty, in.System.DirtyWhy = best.hibernated, best.dirty, best.why
-	s.notes(ctx, volumes, &in)
+	in.asleep()
 	if best.family == guest.FamilyLinux {
 		alias(in.System.Volumes, volumes, best.crypttab)
 		in.plan(best)
@@ -106,30 +108,36 @@ func (s *Session) other(ctx context.Context, in Inspection) (Inspection, error) 
 	return in, nil
 }
 
-// notes says of all volumes what matters before anything is written: a system that sleeps in a swap volume, a journal to be replayed.
-func (s *Session) notes(ctx context.Context, volumes []volume, in *Inspection) {
+// journals tells which file systems were not unmounted. It must be asked before the first mount, which replays them even where it is
+// read-only.
+func (s *Session) journals(ctx context.Context, volumes []volume) ([]guest.Warning, error) {
+	var warnings []guest.Warning
 	for _, v := range volumes {
-		switch {
-		case v.Type == "swsuspend":
-			if in.System.Family == guest.FamilyLinux {
-				in.System.Hibernated = true
-			}
-			in.Warnings = append(in.Warnings, guest.Warning{
-				Message: v.Device + " holds a hibernated system", Hint: "start the guest at its source and shut it down",
-			})
-		case strings.HasPrefix(v.Type, "ext"):
-			// s_feature_incompat of the superblock stands at 1024+0x60, INCOMPAT_RECOVER is bit 2 (linux/fs/ext4/ext4.h).
-			b, err := s.call(ctx, "pread-device", v.Device, "4", "1120")
-			if err == nil && len(b) == 4 && b[0]&4 != 0 {
-				in.Warnings = append(in.Warnings, guest.Warning{
-					Message: v.Device + " was not unmounted: its journal is replayed when it is mounted",
-				})
-			}
+		if v.Type != "ext3" && v.Type != "ext4" {
+			continue
+		}
+		// s_feature_incompat of the superblock stands at 1024+0x60, INCOMPAT_RECOVER is bit 2 (linux/fs/ext4/ext4.h).
+		b, err := s.call(ctx, "pread-device", v.Device, "4", "1120")
+		if errors.Is(err, guest.ErrAppliance) || ctx.Err() != nil {
+			return nil, err
+		}
+		if err == nil && len(b) == 4 && b[0]&4 != 0 {
+			warnings = append(warnings, guest.Warning{Message: v.Device + " was not unmounted: its journal is replayed when it is mounted"})
 		}
 	}
+	return warnings, nil
+}
+
+// asleep tells of systems that sleep in a swap volume, and shows that as the swap that it is.
+func (in *Inspection) asleep() {
 	for i, v := range in.System.Volumes {
-		if v.Type == "swsuspend" {
-			in.System.Volumes[i].Type = "swap"
+		if v.Type != "swsuspend" {
+			continue
 		}
+		in.System.Volumes[i].Type = "swap"
+		in.System.Hibernated = in.System.Hibernated || in.System.Family == guest.FamilyLinux
+		in.Warnings = append(in.Warnings, guest.Warning{
+			Message: v.Device + " holds a hibernated system", Hint: "start the guest at its source and shut it down",
+		})
 	}
 }
