@@ -10,7 +10,7 @@ FUZZTIME ?= 10s
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit fuzz race bench bench-convert lint cover install clean
+.PHONY: help build demo guests demo-guest guests-full test unit fuzz race bench bench-convert lint cover install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,18 @@ build: ## build bin/hyperctl and bin/hyper2kvmd, static
 
 demo: build ## convert sample disks through the daemon, or your own: make demo DISK=/path/to/vm.vmdk
 	@scripts/demo bin $(if $(DISK),'$(DISK)')
+
+guests: ## build bootable Debian test guests, cached (root or sudo; about 6 minutes once)
+	@scripts/guests/deps
+	@scripts/guests/build
+
+demo-guest: build ## show that a VMware guest does not boot on virtio as it came, and does when converted
+	@scripts/guests/deps
+	@scripts/guests/build bios-ext4
+	@scripts/demo-guest bin
+
+guests-full: build guests ## take every guest as VMDK, VHDX and OVA through the daemon and boot it (long)
+	@scripts/guests/full bin
 
 test: ## install what the tests need, run them all, then fuzz each parser for FUZZTIME
 	@scripts/test-deps
