@@ -86,13 +86,18 @@ func (m *model) fieldLine(r row, wide int, selected bool, w int) line {
 		}
 		spans = append(spans, look.Span{Text: box + word, Role: role})
 	case answers.Word:
+		chosen := v
+		if v == "" {
+			chosen = r.Default
+		}
+		room := w - len(" remark on it") - len(chosen) - 4 // the chosen word is seen in any case
 		for _, word := range r.Values {
 			dot := m.mark("○ ", "( ) ")
-			is := word == v || v == "" && word == r.Default
+			is := word == chosen
 			if is {
-				dot = m.mark("● ", "(*) ")
+				dot, room = m.mark("● ", "(*) "), room+len(chosen)+4
 			}
-			if !is && spansWidth(spans)+len(word)+4 > w {
+			if !is && spansWidth(spans)+len(word)+4 > room {
 				continue
 			}
 			wr := look.Dim
@@ -107,7 +112,9 @@ func (m *model) fieldLine(r row, wide int, selected bool, w int) line {
 		}
 		spans = append(spans, look.Span{Text: v, Role: role})
 	}
-	if r.value(vm) == "" && r.Kind != answers.Lines && r.Default != "" {
+	if head, ok := answers.FieldOf(r.Stage); ok && !r.Head() && !head.On(vm) {
+		spans = append(spans, look.Span{Text: " " + head.Path + " is off", Role: look.Warn})
+	} else if r.value(vm) == "" && r.Kind != answers.Lines && r.Default != "" {
 		spans = append(spans, look.Span{Text: " default", Role: look.Dim})
 	}
 	return line{spans: m.fit(spans, w), selected: selected}

@@ -76,6 +76,22 @@ func (m *model) wrap(role look.Role, s string, width int) []line {
 	return out
 }
 
+// folded is text that is shown whole: what is longer than a line goes on in the next.
+func (m *model) folded(role look.Role, s string, width int) []line {
+	s = m.safe(s)
+	indent := look.Blank(min(len(s)-len(strings.TrimLeft(s, " "))+2, width/2))
+	var out []line
+	for room := width; look.Width(s) > room; {
+		head := look.Cut(s, room-1, "")
+		if head == "" {
+			break // one character is wider than the line
+		}
+		out = append(out, line{spans: []look.Span{{Text: head, Role: role}, {Text: m.mark("↩", "~"), Role: look.Dim}}})
+		s = indent + s[len(head):]
+	}
+	return append(out, text(role, s))
+}
+
 // columns puts two blocks of lines beside each other.
 func (m *model) columns(left, right []line, width, height int) []line {
 	bar := "|"

@@ -15,8 +15,8 @@ func (m *model) reviewView(w, h int) []line {
 	var body []line
 	if w >= widthForBoth && m.view < 2 {
 		half := w / 2
-		left := m.scrolled(m.manifestLines(), room)
-		right := append([]line{m.rule(w-half, "difference from the defaults", "")}, m.changeLines()...)
+		left := m.scrolled(m.manifestLines(half-1), room)
+		right := append([]line{m.rule(w-half, "difference from the defaults", "")}, m.changeLines(w-half)...)
 		if len(right) > room/2 {
 			right = append(right[:max(room/2, 0)], text(look.Dim, " "+m.paint.Glyph(look.More)+" v shows all"))
 		}
@@ -33,14 +33,14 @@ func (m *model) reviewView(w, h int) []line {
 func (m *model) viewLines(w int) []line {
 	switch m.view {
 	case 2:
-		return m.changeLines()
+		return m.changeLines(w)
 	case 3:
 		return m.commandLines(w)
 	}
-	return m.manifestLines()
+	return m.manifestLines(w)
 }
 
-func (m *model) manifestLines() []line {
+func (m *model) manifestLines(w int) []line {
 	b := m.yaml
 	if m.view == 1 {
 		b = m.json
@@ -51,13 +51,13 @@ func (m *model) manifestLines() []line {
 		if strings.HasPrefix(l, "#") {
 			role = look.Dim
 		}
-		out = append(out, text(role, " "+l))
+		out = append(out, m.folded(role, " "+l, w)...)
 	}
 	return out
 }
 
 // changeLines are the answers as a difference from what holds without them.
-func (m *model) changeLines() []line {
+func (m *model) changeLines(w int) []line {
 	var out []line
 	vm := -1
 	for _, c := range m.form.Changes() {
@@ -73,7 +73,7 @@ func (m *model) changeLines() []line {
 			out = append(out, text(look.Bad, " - "+c.Path+": "+c.Default))
 		}
 		for v := range strings.SplitSeq(c.Value, "\n") {
-			out = append(out, text(look.Good, " + "+c.Path+": "+v))
+			out = append(out, m.folded(look.Good, " + "+c.Path+": "+v, w)...)
 		}
 	}
 	if len(out) == 0 {
@@ -90,22 +90,19 @@ func (m *model) commandLines(w int) []line {
 		r.File = m.saveName()
 	}
 	var out []line
-	now := " "
-	flush := func(end string) {
-		out = append(out, text(look.Text, now+end))
-		now = "   "
-	}
-	for _, word := range Command(r) {
-		if strings.TrimSpace(now) != "" && len(now)+len(word)+3 > w && strings.HasPrefix(word, "--") {
-			flush(` \`)
+	now, indent := "", " "
+	for i, words := 0, Command(r); i < len(words); {
+		item := words[i] // a flag and its value stand on one line
+		for i++; i < len(words) && strings.HasPrefix(item, "-") && !strings.HasPrefix(words[i], "-"); i++ {
+			item += " " + words[i]
 		}
-		if strings.TrimSpace(now) != "" {
-			now += " "
+		if now != "" && look.Width(indent+now+" "+item)+2 > w {
+			out = append(out, m.folded(look.Text, indent+now+` \`, w)...)
+			now, indent = "", "   "
 		}
-		now += word
+		now = strings.TrimPrefix(now+" "+item, " ")
 	}
-	flush("")
-	return out
+	return append(out, m.folded(look.Text, indent+now, w)...)
 }
 
 // reviewEnd is what the checks say and what can be done.
@@ -138,32 +135,37 @@ func (m *model) reviewEnd(w, h int) []line {
 // jobsView are the VMs of the manifest.
 func (m *model) jobsView(w, h int) []line {
 	var out []line
-	wide := max(w/3, 8)
-	for i, vm := range m.form.VMs {
-		cursor := " "
-		if i == m.vm {
-			cursor = m.paint.Glyph(look.Cursor)
-		}
-		mark := look.Span{Text: m.mark("✔", "+") + " valid  ", Role: look.Good}
-		bad := 0
-		for _, p := range m.problems {
-			if p.VM == i && p.Severity == manifest.SeverityError {
-				bad++
-			}
-		}
-		if bad > 0 {
-			mark = look.Span{Text: fmt.Sprintf("%s %-7s", m.mark("✖", "x"), fmt.Sprintf("%d bad", bad)), Role: look.Bad}
-		}
-		name := vm.Name()
-		if name == "" {
-			name = "no source yet"
-		}
-		out = append(out, line{selected: i == m.vm, spans: m.fit([]look.Span{
-			{Text: cursor, Role: look.Key}, {Text: fmt.Sprintf("%3d ", i+1), Role: look.Dim}, mark,
-			{Text: look.Left(m.safe(name), wide, m.paint.Glyph(look.More)) + "  "}, {Text: strings.Join(vm.Inputs(), ", "), Role: look.Dim},
-		}, w)})
+	first := min(max(m.vm-h/2, 0), max(len(m.form.VMs)-h, 0))
+	for i := first; i < min(first+h, len(m.form.VMs)); i++ {
+		out = append(out, m.vmLine(i, w))
 	}
-	return window(out, m.vm, h)
+	return out
+}
+
+// vmLine is one VM: whether its answers are right, its name, its sources.
+func (m *model) vmLine(i, w int) line {
+	vm, cursor := m.form.VMs[i], " "
+	if i == m.vm {
+		cursor = m.paint.Glyph(look.Cursor)
+	}
+	mark := look.Span{Text: m.mark("✔", "+") + " valid  ", Role: look.Good}
+	bad := 0
+	for _, p := range m.problems {
+		if p.VM == i && p.Severity == manifest.SeverityError {
+			bad++
+		}
+	}
+	if bad > 0 {
+		mark = look.Span{Text: fmt.Sprintf("%s %-7s", m.mark("✖", "x"), fmt.Sprintf("%d bad", bad)), Role: look.Bad}
+	}
+	name := vm.Name()
+	if name == "" {
+		name = "no source yet"
+	}
+	return line{selected: i == m.vm, spans: m.fit([]look.Span{
+		{Text: cursor, Role: look.Key}, {Text: fmt.Sprintf("%3d ", i+1), Role: look.Dim}, mark,
+		{Text: look.Left(m.safe(name), max(w/3, 8), m.paint.Glyph(look.More)) + "  "}, {Text: strings.Join(vm.Inputs(), ", "), Role: look.Dim},
+	}, w)}
 }
 
 // draftView offers what an earlier run left behind.

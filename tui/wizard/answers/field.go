@@ -3,6 +3,7 @@ package answers
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"hyper2kvm/internal/manifest"
 )
@@ -83,7 +84,10 @@ type Field struct {
 }
 
 // Fields are all fields, in the order of the table of keys, the mappings' keys in the mappings' places.
-func Fields() []Field {
+func Fields() []Field { return slices.Clone(table()) }
+
+// table is made once: it is looked into for every line of a screen.
+var table = sync.OnceValue(func() []Field {
 	var out []Field
 	stage := ""
 	for _, f := range manifest.Fields() {
@@ -105,11 +109,11 @@ func Fields() []Field {
 		out = append(out, n)
 	}
 	return out
-}
+})
 
 // FieldOf is the field with a path.
 func FieldOf(path string) (Field, bool) {
-	all := Fields()
+	all := table()
 	i := slices.IndexFunc(all, func(f Field) bool { return f.Path == path })
 	if i < 0 {
 		return Field{}, false

@@ -103,7 +103,7 @@ func (f Form) place(path string) (vm int, field string) {
 		}
 		vm, path = i, strings.TrimPrefix(rest, ".")
 	}
-	for _, field := range Fields() {
+	for _, field := range table() {
 		if rest, ok := strings.CutPrefix(path, field.Path); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
 			return vm, field.Path
 		}
