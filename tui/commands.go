@@ -233,7 +233,7 @@ func (m *model) copyText(text string) tea.Cmd {
 
 // creation is the wizard as a program that gets the terminal meanwhile.
 type creation struct {
-	ctx context.Context //nolint:containedctx // it is run by the program, which has no context to give
+	ctx context.Context // it is run by the program, which has no context to give
 	do  func(context.Context) error
 }
 

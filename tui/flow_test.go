@@ -195,3 +195,26 @@ func TestUnknownTheme(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 }
+
+// TestNewManifest: n hands the terminal to the wizard, and what went wrong there is told here.
+func TestNewManifest(t *testing.T) {
+	calls := 0
+	m := screen(t, newFake(), 80, 24, func(o *Options) {
+		o.Create = func(context.Context) error { calls++; return errors.New("there is no workflow directory") }
+	})
+	tm := teatest.NewTestModel(t, m, teatest.WithInitialTermSize(80, 24))
+	tm.Type("n")
+	teatest.WaitFor(t, tm.Output(), func(b []byte) bool { return bytes.Contains(b, []byte("create: there is no workflow directory")) }, teatest.WithDuration(5*time.Second))
+	tm.Type("q")
+	tm.WaitFinished(t, teatest.WithFinalTimeout(5*time.Second))
+	if calls != 1 {
+		t.Errorf("the wizard was opened %d times", calls)
+	}
+	for _, change := range []func(*Options){func(o *Options) { o.ReadOnly = true }, func(*Options) {}} {
+		m := screen(t, newFake(), 80, 24, change)
+		keys(m, "n")
+		if !strings.HasPrefix(m.note.text, "cannot create") {
+			t.Errorf("said %q", m.note.text)
+		}
+	}
+}

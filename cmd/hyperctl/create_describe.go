@@ -19,7 +19,7 @@ import (
 func describedBy(path string) (*machine.Machine, error) {
 	kind := strings.ToLower(filepath.Ext(path))
 	if kind != ".ova" && kind != ".ovf" && kind != ".vmx" {
-		return nil, nil //nolint:nilnil // most files describe nothing
+		return nil, nil // most files describe nothing
 	}
 	f, err := disk.OpenFile(path)
 	if err != nil {

@@ -72,11 +72,11 @@ func (c *console) dropDraft() error {
 func (c *console) readDraft() (*wizard.Draft, error) {
 	path := c.draftFile()
 	if path == "" {
-		return nil, nil //nolint:nilnil // no draft is no error
+		return nil, nil // no draft is no error
 	}
 	st, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // no draft is no error
+		return nil, nil // no draft is no error
 	}
 	if err != nil || !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a file: %w", path, errors.Join(err, fs.ErrInvalid))
@@ -106,7 +106,7 @@ func (c *console) readDraft() (*wizard.Draft, error) {
 		d.Form.VMs = append(d.Form.VMs, took)
 	}
 	if d.Form.Empty() {
-		return nil, nil //nolint:nilnil // a draft without answers is none
+		return nil, nil // a draft without answers is none
 	}
 	return d, nil
 }

@@ -27,7 +27,7 @@ const (
 // prompter asks in lines: a question on standard error, an answer on standard input, nothing that moves.
 type prompter struct {
 	con    *console
-	ctx    context.Context //nolint:containedctx // a prompter lives as long as one command
+	ctx    context.Context // a prompter lives as long as one command
 	lines  <-chan string
 	ended  error // why there are no more lines; to be read after lines is closed
 	r      *wizard.Result
@@ -161,7 +161,7 @@ func (p *prompter) tooMany(question string) error {
 func (p *prompter) offerDraft() error {
 	d, err := p.con.readDraft()
 	if err != nil || d == nil {
-		return nil //nolint:nilerr // a draft that cannot be read is not offered, and is no reason to ask nothing
+		return nil // a draft that cannot be read is not offered, and is no reason to ask nothing
 	}
 	at := d.At.Format("2006-01-02 15:04:05")
 	if !p.person {
