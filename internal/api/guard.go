@@ -70,7 +70,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		switch err := cross.Check(r); {
 		case !s.hostAllowed(r.Host):
 			s.fail(out, r, newProblem(http.StatusMisdirectedRequest, manifest.CodeAPIOrigin, "the request is for the host %q, which this server is not", short(r.Host)))
-		case err != nil:
+		case err != nil || r.Header.Get("Sec-Fetch-Site") == "cross-site" && strings.HasPrefix(r.URL.Path, "/api/"): // reading, too, is our pages' only
 			s.fail(out, r, newProblem(http.StatusForbidden, manifest.CodeAPIOrigin, "a page of another origin sent the request"))
 		default:
 			s.identify(r, who)

@@ -57,7 +57,7 @@ func jobKey(j queue.Job) string { return cmp.Or(j.ID, j.Name) }
 
 func newJobDoc(j queue.Job, now time.Time) jobDoc {
 	d := jobDoc{
-		ID: jobKey(j), Name: j.Name, Status: statusOf[j.State], State: j.State, Reason: j.Reason, JobID: cmp.Or(j.JobID, j.Name),
+		ID: jobKey(j), Name: j.Name, Status: statusOf[j.State], State: j.State, Reason: j.Reason, JobID: cmp.Or(j.JobID, queue.JobIDOf(j.Name)),
 		OriginalName: j.OriginalName, Kind: j.Kind, Size: j.Size, Date: j.Date, QueuedAt: j.QueuedAt, FinishedAt: j.FinishedAt,
 		OutputDir: j.OutputDir, Code: j.Code, Hint: strings.ReplaceAll(j.Hint, " JOB", " "+jobKey(j)), Warnings: j.Warnings, Submitter: j.Submitter, Path: j.Path,
 	}

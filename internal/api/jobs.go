@@ -38,7 +38,7 @@ type listDoc struct {
 	First int                 `json:"first"` // index of the first of these among them
 	Next  string              `json:"next,omitempty"`
 	Tabs  map[queue.State]int `json:"counts,omitzero"` // of all jobs there are
-	More  bool                `json:"more,omitempty"`   // there are older jobs than the server keeps in mind
+	More  bool                `json:"more,omitempty"`  // there are older jobs than the server keeps in mind
 }
 
 // place is what a cursor holds: the sorting that it is of, and the last row.

@@ -3,9 +3,11 @@ package api
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
+	"hyper2kvm/internal/jobs"
 	"hyper2kvm/internal/queue"
 	"hyper2kvm/internal/version"
 )
@@ -33,7 +35,9 @@ var methods = map[string]bool{
 }
 
 func (m *metrics) observe(route, method string, status int, d time.Duration) {
-	if route == "" || route == "/" {
+	if _, path, ok := strings.Cut(route, " "); ok {
+		route = path
+	} else {
 		route = "other"
 	}
 	if !methods[method] {
@@ -67,6 +71,17 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) error {
 	x.family("hyper2kvm_build_info", "gauge", "Build of hyperctl serve; the value is always 1.")
 	x.sample("", 1, "version", info.Version, "revision", info.Revision, "goversion", info.Go)
 	s.exposeDaemon(&x, st, live)
+	if live == queue.LiveRunning || live == queue.LiveHung {
+		exposeTallies(&x, st.Tallies)
+	}
+	oldest, err := s.dir.Page(ctx, jobs.PageQuery{States: []queue.State{queue.Queued, queue.Waiting}, Order: jobs.ByAge, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(oldest.Rows) > 0 && oldest.Rows[0].QueuedAt != nil {
+		x.family("hyper2kvm_oldest_queued_timestamp_seconds", "gauge", "When the entry came that waits longest.")
+		x.sample("", seconds(*oldest.Rows[0].QueuedAt))
+	}
 	s.exposeRequests(&x)
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

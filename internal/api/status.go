@@ -33,6 +33,7 @@ type statusDoc struct {
 	StoppedAt    *time.Time     `json:"stopped_at,omitempty"`
 	Readiness    string         `json:"readiness,omitempty"`
 	Watching     string         `json:"watching,omitempty"`
+	Acceleration string         `json:"acceleration,omitempty"`
 	Busy         int            `json:"busy"`
 	Counts       queue.Counts   `json:"counts"`
 	Rate         float64        `json:"bytes_per_second"` // of all running jobs
@@ -57,7 +58,7 @@ func newStatusDoc(dir string, st queue.Status, live queue.Liveness, now time.Tim
 	d := statusDoc{
 		Mode: st.Mode, Running: live == queue.LiveRunning, QueueDepth: c.Queued + c.Waiting, ActiveJobs: c.Running, ProcessedToday: c.DoneToday,
 		FailedToday: c.FailedToday, MaxWorkers: st.Workers, Liveness: live, State: st.State, Paused: held && st.State == "paused",
-		Reasons: st.Reasons, Version: st.Version, Readiness: st.Readiness, Watching: st.Watching, Counts: c, Space: st.Space,
+		Reasons: st.Reasons, Version: st.Version, Readiness: st.Readiness, Watching: st.Watching, Acceleration: st.Acceleration, Counts: c, Space: st.Space,
 		Held: st.Held, HeldMore: st.HeldMore, WorkflowDir: dir, OutputDir: st.OutputDir, ImportRoots: st.ImportRoots, OutputRoots: st.OutputRoots,
 	}
 	if !st.StartedAt.IsZero() {

@@ -78,7 +78,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) newSubmitDoc(name string, p posted) submitDoc {
 	drop := filepath.Join(s.o.Spool.Dir(), queue.DirQueued)
 	d := submitDoc{
-		Success: true, ManifestPath: filepath.Join(drop, name), JobID: strings.TrimSuffix(name, filepath.Ext(name)), ID: name, VMs: []string{},
+		Success: true, ManifestPath: filepath.Join(drop, name), JobID: queue.JobIDOf(name), ID: name, VMs: []string{},
 		WaitsFor: []string{}, Warnings: []string{},
 	}
 	for _, draft := range p.drafts {

@@ -105,6 +105,9 @@ func splitExt(name string) (stem, ext string) {
 	return name[:len(name)-len(ext)], ext
 }
 
+// JobIDOf is the job_id of what has a name: its stem.
+func JobIDOf(name string) string { return jobIDOf(name) }
+
 // jobIDOf is the stem of a name, by which people call a job.
 func jobIDOf(name string) string {
 	stem, _ := splitExt(name)

@@ -1,0 +1,288 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"hyper2kvm/internal/queue"
+)
+
+const (
+	fullToken = "full-token-of-the-test-0123456789"
+	readToken = "read-token-of-the-test-0123456789"
+)
+
+// site is a workflow directory with jobs in every state, a daemon that answers requests, and a server on it.
+type site struct {
+	daemon *queue.Spool
+	server *Server
+	out    string
+	log    lockedText
+	ids    map[string]string // by name of the entry
+}
+
+// lockedText is a text that several goroutines write.
+type lockedText struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// intake takes every entry as a disk.
+type intake struct{}
+
+func (intake) Examine(context.Context, queue.Entry) (queue.Need, error) {
+	return queue.Need{Kind: "disk"}, nil
+}
+
+// onePlan answers every question for a plan.
+type onePlan struct{}
+
+func (onePlan) plan() (any, error) {
+	return []map[string]any{{"name": "web", "stages": []map[string]any{{"name": "load"}}, "disks": nil, "warnings": nil, "dry_run": true}}, nil
+}
+
+func (p onePlan) PlanManifest(_ context.Context, _ string, b []byte) (any, error) {
+	if strings.Contains(string(b), "absent.vmdk") {
+		return nil, &PlanError{"H2K-SRC-001", "absent.vmdk is not there", "put it there"}
+	}
+	return p.plan()
+}
+
+func (p onePlan) PlanEntry(context.Context, string) (any, error) { return p.plan() }
+
+type oneCheck struct{}
+
+func (oneCheck) Checks(context.Context) (any, error) { return []string{"all well"}, nil }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newSite(t testing.TB, change ...func(*Options)) *site {
+	t.Helper()
+	dir := t.TempDir()
+	sp, err := queue.Start(filepath.Join(dir, "w"), queue.StartOptions{})
+	must(t, err)
+	t.Cleanup(func() { _ = sp.Close() })
+	s := &site{daemon: sp, out: filepath.Join(dir, "out"), ids: map[string]string{}}
+	must(t, os.Mkdir(s.out, 0o755))
+	s.fill(t)
+	s.beat(t)
+	ctx, stop := context.WithCancel(context.Background())
+	var answering sync.WaitGroup
+	answering.Go(func() { s.answer(ctx) })
+	t.Cleanup(func() { stop(); answering.Wait() })
+	spool, err := queue.Open(sp.Dir())
+	must(t, err)
+	tokens, err := ParseTokens(strings.NewReader("# those of the test\n\nfull " + fullToken + " operator\nread " + readToken + "\n"))
+	must(t, err)
+	o := Options{
+		Spool: spool, User: "tester", Tokens: tokens, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Planner: onePlan{}, Doctor: oneCheck{},
+		Dashboard: fstest.MapFS{
+			"index.html":            {Data: []byte(`<!doctype html><meta property="csp-nonce" nonce="` + nonceMark + `"><div id="root"></div>`)},
+			"assets/app-abc.js":     {Data: []byte("let a = 1")},
+			"assets/app-abc.js.gz":  {Data: []byte("packed")},
+			"assets/style-abc.css":  {Data: []byte("body{}")},
+			"assets/inner/deep.css": {Data: []byte("p{}")},
+		},
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	s.server = New(o)
+	t.Cleanup(s.server.Close)
+	return s
+}
+
+// fill makes a done, a failed and a running job with what a real daemon calls, and entries that wait.
+func (s *site) fill(t testing.TB) {
+	t.Helper()
+	drop := filepath.Join(s.daemon.Dir(), queue.DirQueued)
+	for _, name := range []string{"done.vmdk", "failed.vmdk", "running.vmdk"} {
+		must(t, os.WriteFile(filepath.Join(drop, name), []byte("a disk"), 0o640))
+	}
+	inbox, err := s.daemon.NewInbox(intake{}, queue.InboxOptions{Settle: -1})
+	must(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = inbox.Run(ctx) })
+	for range 3 {
+		c, err := inbox.Next(ctx)
+		must(t, err)
+		must(t, c.Running(ctx))
+		s.ids[c.Record().Entry] = c.Record().ID
+		_, err = fmt.Fprint(c.Log(), "line one\nline two\nline three\n")
+		must(t, err)
+		switch c.Record().Entry {
+		case "done.vmdk":
+			partial, err := c.Partial(ctx, s.out)
+			must(t, err)
+			report, err := json.Marshal(map[string]any{
+				"schema": 1, "id": c.Record().ID, "job_id": "done", "name": "done", "status": "success", "stages": []map[string]any{{"name": "load", "status": "done", "seconds": 0.1}},
+			})
+			must(t, err)
+			for name, b := range map[string]string{"report.json": string(report), "done.xml": "<domain/>", "done.qcow2": "QFI", "boot.png": "\x89PNG"} {
+				must(t, os.WriteFile(filepath.Join(partial, name), []byte(b), 0o640))
+			}
+			_, err = c.Place(ctx, s.out, "done")
+			must(t, err)
+			must(t, c.Done(ctx, queue.Outcome{Fields: map[string]any{"name": "done", "report": "report.json", "warnings": []map[string]any{{"code": "H2K-VM-006", "message": "assumed"}}}}))
+		case "failed.vmdk":
+			must(t, c.Fail(ctx, queue.Outcome{Fields: map[string]any{
+				"code": "H2K-IMG-001", "error": "the image is damaged", "stage": "load", "exception": "a\nb", "retryable": false, "hint": "copy it, then: hyperctl workflow retry JOB",
+			}}))
+		default:
+			must(t, c.Progress(queue.Progress{
+				Schema: 1, ID: c.Record().ID, At: time.Now(), Stage: "convert", StageIndex: 4, StageCount: 5, BytesDone: 512, BytesTotal: 1024, BytesPerSec: 100, ETASeconds: 5,
+			}))
+		}
+	}
+	stop()
+	running.Wait()
+	for _, name := range []string{"queued.vmdk", "waiting.vmdk", "copy.vmdk.part"} {
+		must(t, os.WriteFile(filepath.Join(drop, name), []byte("a disk"), 0o640))
+	}
+}
+
+// beat publishes a heartbeat.
+func (s *site) beat(t testing.TB) {
+	t.Helper()
+	counts, err := s.daemon.Count(context.Background())
+	must(t, err)
+	now := time.Now()
+	finished := queue.Tally{Kind: queue.TallyFinished, Of: []string{"done", "vmdk"}, Sum: 1}
+	took := queue.Tally{Kind: queue.TallyDuration, Of: []string{"done"}}
+	took.Observe(2)
+	must(t, s.daemon.WriteStatus(queue.Status{
+		At: now, StartedAt: now.Add(-time.Hour), Version: "1.0", PID: os.Getpid(), Mode: "disk", State: "busy", Readiness: "lease", Watching: "inotify",
+		LastScan: now, Workers: 3, Busy: 1, Counts: counts, OutputDir: s.out, Space: []queue.Space{{Dir: s.out, Free: 5 << 30, Total: 10 << 30}},
+		Held:    []queue.Held{{Name: "waiting.vmdk", State: queue.Waiting, Reason: "waits for web.vmdk", Since: now}},
+		Tallies: []queue.Tally{finished, took, {Kind: queue.TallyDuration, Of: []string{"x"}, Buckets: []uint64{1}}, {Kind: "of a newer version"}},
+	}))
+}
+
+// answer does what a daemon does with requests, and keeps its heartbeat fresh.
+func (s *site) answer(ctx context.Context) {
+	for ctx.Err() == nil {
+		all, err := s.daemon.Requests(ctx)
+		if err != nil {
+			return
+		}
+		for _, r := range all {
+			reply := queue.Reply{OK: true, Message: r.Verb + " was done"}
+			switch j, err := s.daemon.Find(ctx, r.Job); {
+			case r.Job == "":
+			case err != nil:
+				reply = queue.Refused(err)
+			case r.Verb == queue.VerbRetry:
+				if _, err := s.daemon.Retry(ctx, j); err != nil {
+					reply = queue.Refused(err)
+				}
+			case j.State == queue.Done || j.State == queue.Failed:
+				reply = queue.Refused(fmt.Errorf("%w: %q has ended", queue.ErrState, j.Name))
+			}
+			if err := r.Answer(reply); err != nil {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// call sends a request to the server, as its handler gets it.
+func (s *site) call(t testing.TB, method, target, token, body string, headers ...string) *http.Response {
+	t.Helper()
+	var in io.Reader
+	if body != "" {
+		in = strings.NewReader(body)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), method, target, in)
+	r.Host = "127.0.0.1:8080"
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.server.ServeHTTP(w, r)
+	return w.Result()
+}
+
+// text reads an answer.
+func text(t testing.TB, resp *http.Response) string {
+	t.Helper()
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	must(t, err)
+	return string(b)
+}
+
+// decode reads an answer of a kind.
+func decode[T any](t testing.TB, resp *http.Response) T {
+	t.Helper()
+	var v T
+	b := text(t, resp)
+	if err := json.Unmarshal([]byte(b), &v); err != nil {
+		t.Fatalf("%v in %q", err, b)
+	}
+	return v
+}
+
+// tree is every file below the workflow directory and the output with its content, but for what the daemon itself keeps writing.
+func (s *site) tree(t testing.TB) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, root := range []string{s.daemon.Dir(), s.out} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err != nil || d.IsDir() || strings.Contains(path, "/replies/") {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			all[path] = string(b)
+			return err
+		})
+		must(t, err)
+	}
+	return all
+}
+
+const goodManifest = `{"version": "1.0", "pipeline": {"load": {"source_type": "vmdk", "source_path": "web.vmdk"}, "convert": {"output_format": "qcow2"}}}`
