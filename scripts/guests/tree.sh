@@ -5,6 +5,7 @@ common=systemd-sysv,udev,dbus,linux-image-cloud-amd64,initramfs-tools,busybox,zs
 
 # debian FILE PACKAGES: a tar of a minimal system. The initramfs is left for later: it is made once, with the guest's settings.
 debian() {
+	# shellcheck disable=SC2016 # mmdebstrap's shell has the directory as $1
 	INITRD=No mmdebstrap --mode=root --variant=minbase --format=tar --include="$common,$2" \
 		--aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' --dpkgopt=force-unsafe-io \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \

@@ -32,7 +32,7 @@ disks() {
 }
 
 partitions() {
-	truncate -s "$disk_size" "$1"
+	truncate -s "${disk_size:?}" "$1"
 	sfdisk -q "$1" <<-TEXT
 		label: gpt
 		start=2048, size=2048, type=21686148-6449-6E6F-744E-656564454649

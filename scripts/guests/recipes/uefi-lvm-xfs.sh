@@ -41,7 +41,7 @@ disks() {
 }
 
 partitions() {
-	truncate -s "$disk_size" "$1" "$2"
+	truncate -s "${disk_size:?}" "$1" "$2"
 	sfdisk -q "$1" <<-TEXT
 		label: gpt
 		start=2048, size=131072, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, uuid=$esp_partuuid
