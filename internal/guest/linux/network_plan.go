@@ -111,20 +111,30 @@ func (p *netPlan) assign(s *netSubject, nic int, how string) {
 	p.taken[nic] = true
 }
 
+// assignByMAC takes what gives names now before what asks for them.
 func (p *netPlan) assignByMAC(pins []namePin) {
 	for i, nic := range p.nics {
-		if nic.MAC == "" {
-			continue
-		}
-		for j := range p.subjects {
-			if s := &p.subjects[j]; s.nic < 0 && !p.taken[i] && slices.Contains(s.macs, nic.MAC) {
-				p.assign(s, i, "its MAC "+nic.MAC+" is in the guest's files")
-			}
-		}
 		for _, pin := range pins {
-			if pin.mac == nic.MAC {
-				p.taken[i] = true // a rule names a card that nothing else configures
+			if nic.MAC == "" || pin.mac != nic.MAC || p.taken[i] {
+				continue
 			}
+			p.assignWhere(i, func(s *netSubject) bool { return s.name == pin.name })
+			p.taken[i] = true // even where nothing configures that name
+		}
+	}
+	for i, nic := range p.nics {
+		if nic.MAC != "" && !p.taken[i] {
+			p.assignWhere(i, func(s *netSubject) bool { return slices.Contains(s.macs, nic.MAC) })
+		}
+	}
+}
+
+// assignWhere gives a card, whose MAC the files state, to the first interface that has none.
+func (p *netPlan) assignWhere(nic int, is func(s *netSubject) bool) {
+	for j := range p.subjects {
+		if s := &p.subjects[j]; s.nic < 0 && is(s) {
+			p.assign(s, nic, "its MAC "+p.nics[nic].MAC+" is in the guest's files")
+			return
 		}
 	}
 }
@@ -206,11 +216,12 @@ func (p *netPlan) fate(name, mac string) (fate macFate, with string) {
 	if p.level == NetworkConservative || mac == "" || p.has(mac) {
 		return macStays, ""
 	}
-	for _, s := range p.subjects {
-		named := name != "" && s.name == name
-		if s.nic < 0 || !named && !slices.Contains(s.macs, mac) {
-			continue
-		}
+	i := slices.IndexFunc(p.subjects, func(s netSubject) bool { return name != "" && s.name == name })
+	if i < 0 { // another's name does not count: files may give one MAC to two names
+		i = slices.IndexFunc(p.subjects, func(s netSubject) bool { return (name == "" || s.name == "") && slices.Contains(s.macs, mac) })
+	}
+	if i >= 0 && p.subjects[i].nic >= 0 {
+		s := p.subjects[i]
 		if with := p.nics[s.nic].MAC; with != "" {
 			return macChanges, with
 		}
