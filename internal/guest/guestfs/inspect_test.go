@@ -42,6 +42,7 @@ func TestAlias(t *testing.T) {
 func TestVolumeFlags(t *testing.T) {
 	for text, want := range map[string]string{
 		"Volume Information \n\tVolume State: 91\n\tVolume Flags: 0x0001\n\tVolume Version: 3.1\n": "0001", "nothing": "",
+		"\tVolume Version:\t\t 3.1\n\tVolume Flags:\t\t DIRTY (0x0001)\n": "0001", "\tVolume Flags:\t\t (none set) (0x0000)\n": "0000",
 	} {
 		m := volumeFlags.FindStringSubmatch(text)
 		if got := append(m, "", "")[1]; got != want {

@@ -61,12 +61,12 @@ func (s *Session) hibernated(ctx context.Context) (bool, error) {
 	return strings.EqualFold(string(head), "hibr"), err
 }
 
-// volumeFlags is the line of ntfsinfo -m that shows the flags of $VOLUME_INFORMATION; bit 0 is "dirty".
-var volumeFlags = regexp.MustCompile(`(?m)^\s*Volume Flags:\s*0x([0-9a-fA-F]{1,4})`)
+// volumeFlags is the line of ntfsinfo that shows the flags of $VOLUME_INFORMATION, as a number or as "DIRTY (0x0001)"; bit 0 is "dirty".
+var volumeFlags = regexp.MustCompile(`(?m)^\s*Volume Flags:.*\b0x([0-9a-fA-F]{1,4})\b`)
 
-// dirty asks ntfsinfo, which reads a mounted volume as well.
+// dirty asks ntfsinfo for file 3, $Volume; it reads a mounted volume as well.
 func (s *Session) dirty(ctx context.Context, v volume) (bool, string, error) {
-	out, err := s.shell(ctx, "ntfsinfo -f -m '"+v.kernel()+"' 2>&1; true")
+	out, err := s.shell(ctx, "ntfsinfo -f -i 3 '"+v.kernel()+"' 2>&1; true")
 	if errors.Is(err, guest.ErrAppliance) {
 		return false, "", err
 	}
