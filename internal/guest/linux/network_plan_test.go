@@ -97,7 +97,7 @@ func TestNetworkOfAnyGuest(t *testing.T) {
 		for _, name := range tree.Files() {
 			had, _ := before.Get(name)
 			got, _ := tree.Get(name)
-			for _, word := range strings.FieldsSeq(strings.NewReplacer("=", " ", "'", " ", `"`, " ").Replace(string(got.Data))) {
+			for word := range strings.FieldsSeq(strings.NewReplacer("=", " ", "'", " ", `"`, " ").Replace(string(got.Data))) {
 				if m := normalMAC(word); m != "" && !strings.Contains(strings.ToLower(string(had.Data)), m) &&
 					!slices.ContainsFunc(o.NICs, func(n guest.NIC) bool { return n.MAC == m }) {
 					r.Errorf("%s holds the MAC %s, which neither it nor the VM had", name, m)
