@@ -54,11 +54,14 @@ type client struct {
 type beatState struct {
 	mark    int64
 	change  uint64
-	status  string            // as it is compared
-	told    string            // as it was told
-	running map[string]string // by id
+	status  string                // as it is compared
+	told    string                // as it was told
+	running map[string]runningJob // by id
 	known   bool
 }
+
+// runningJob is what was told of a job, and what changes when there is something new to tell.
+type runningJob struct{ stamp, text string }
 
 func newHub(dir *jobs.Dir, now func() time.Time) *hub {
 	return &hub{
@@ -129,15 +132,20 @@ func (h *hub) beat(ctx context.Context) {
 	if err != nil {
 		return // the next look may do better; clients see no heartbeat of the daemon meanwhile
 	}
-	is := beatState{mark: mark, change: b.Change, running: map[string]string{}, known: true}
+	is := beatState{mark: mark, change: b.Change, running: map[string]runningJob{}, known: true}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	doc := eventStatus(h.dir.Root(), b, h.now())
+	is.status, is.told = encode(stable(doc)), was.told
+	if is.status != was.status {
+		is.told = encode(doc)
+		h.send("status", is.told)
+	}
 	for _, j := range b.Running {
-		text := encode(newJobDoc(j, h.now()))
-		stamp := stampOf(j)
-		is.running[j.ID] = stamp
-		if was.running[j.ID] != stamp {
-			h.send("job", text)
+		now := runningJob{stampOf(j), encode(newJobDoc(j, h.now()))}
+		is.running[j.ID] = now
+		if was.running[j.ID].stamp != now.stamp {
+			h.send("job", now.text)
 		}
 	}
 	for _, j := range b.Ended {
@@ -145,13 +153,6 @@ func (h *hub) beat(ctx context.Context) {
 	}
 	if was.known && is.change != was.change || b.More {
 		h.send("jobs", encode(map[string]any{"counts": b.Tabs}))
-	}
-	doc := eventStatus(h.dir.Root(), b, h.now())
-	is.status = encode(stable(doc))
-	is.told = was.told
-	if is.status != was.status {
-		is.told = encode(doc)
-		h.send("status", is.told)
 	}
 	h.state = is
 }
@@ -249,12 +250,16 @@ func (h *hub) join(last string) (*client, []frame, bool) {
 	return c, missed, true
 }
 
-// first is what a new client gets at once: the last status, if there is one.
+// first is what a new client gets at once: the last status, if there is one, and what runs.
 func (h *hub) first() []frame {
 	if h.state.told == "" {
 		return nil // the next look tells it
 	}
-	return []frame{{h.seq, h.format("status", h.seq, h.state.told)}}
+	frames := []frame{{h.seq, h.format("status", h.seq, h.state.told)}}
+	for _, j := range h.state.running {
+		frames = append(frames, frame{h.seq, h.format("job", h.seq, j.text)})
+	}
+	return frames
 }
 
 func (h *hub) leave(c *client) {

@@ -178,6 +178,7 @@ func (s *site) beat(t testing.TB) {
 	t.Helper()
 	counts, err := s.daemon.Count(context.Background())
 	must(t, err)
+	counts.Queued, counts.Waiting, counts.Ignored = 1, 1, 1
 	now := time.Now()
 	finished := queue.Tally{Kind: queue.TallyFinished, Of: []string{"done", "vmdk"}, Sum: 1}
 	took := queue.Tally{Kind: queue.TallyDuration, Of: []string{"done"}}
@@ -194,8 +195,8 @@ func (s *site) beat(t testing.TB) {
 func (s *site) answer(ctx context.Context) {
 	for ctx.Err() == nil {
 		all, err := s.daemon.Requests(ctx)
-		if err != nil {
-			return
+		if err != nil && ctx.Err() == nil {
+			panic(err) // no test goes on without the daemon
 		}
 		for _, r := range all {
 			reply := queue.Reply{OK: true, Message: r.Verb + " was done"}
@@ -210,8 +211,8 @@ func (s *site) answer(ctx context.Context) {
 			case j.State == queue.Done || j.State == queue.Failed:
 				reply = queue.Refused(fmt.Errorf("%w: %q has ended", queue.ErrState, j.Name))
 			}
-			if err := r.Answer(reply); err != nil {
-				return
+			if err := r.Answer(reply); err != nil && ctx.Err() == nil {
+				panic(err)
 			}
 		}
 		select {
