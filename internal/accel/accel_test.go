@@ -3,15 +3,15 @@ package accel
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // fake returns options with a device that opens and a qemu that is a shell script.
@@ -126,9 +126,11 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	if _, err := fmt.Sscan(string(b), &child); err != nil {
 		t.Fatal(err)
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child))
-	if err == nil && !strings.Contains(string(stat), ") Z ") && !errors.Is(syscall.Kill(child, 0), syscall.ESRCH) {
-		t.Errorf("the child goes on: %s", stat)
+	if fd, err := unix.PidfdOpen(child, 0); err == nil { // otherwise it is gone already
+		defer unix.Close(fd)
+		if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 10_000); n != 1 {
+			t.Errorf("the child goes on (%v)", err)
+		}
 	}
 	if left, _ := filepath.Glob(filepath.Join(o.Dir, "accel-*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
