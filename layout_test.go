@@ -64,7 +64,7 @@ var floors = map[string][]string{
 	"cmd/hyperctl": {
 		"internal/atomicfile", "internal/config", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/manifest", "internal/queue",
 		"internal/version", "schema", "tui", "internal/jobs", "tui/look", "tui/wizard", "tui/wizard/answers", "internal/api", "internal/doctor", "internal/accel",
-		"internal/guest", "internal/guest/guestfs", "internal/machine", "internal/machine/ova", "internal/machine/ovf", "internal/machine/vmx",
+		"internal/guest", "internal/guest/guestfs", "internal/guest/linux", "internal/machine", "internal/machine/ova", "internal/machine/ovf", "internal/machine/vmx",
 	},
 }
 

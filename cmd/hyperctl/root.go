@@ -19,6 +19,8 @@ const rootExample = `  hyperctl workflow status                        does the 
   hyperctl manifest validate -file web01.yaml     is the manifest right
   hyperctl workflow -op list -o json              all jobs, for a program
   hyperctl image info web01.vmdk                  what is this file
+  hyperctl inspect web01.vmdk                     what is the guest in it
+  hyperctl plan web01.vmdk                        what would be changed in it
   hyperctl explain H2K-SRC-004                    what does this error mean`
 
 func newRoot(con *console, started func()) *cobra.Command {
@@ -56,6 +58,8 @@ func newRoot(con *console, started func()) *cobra.Command {
 		newWorkflow(con),
 		newManifest(con),
 		newImage(con),
+		newInspect(con),
+		newPlan(con),
 		newServe(con),
 		newExplain(con),
 		newVersion(con),

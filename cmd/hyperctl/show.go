@@ -170,5 +170,11 @@ func (c *console) completeJobs(states ...queue.State) cobra.CompletionFunc {
 	}
 }
 
+// completeFilesAndJobs offers the names of jobs, and lets the shell offer files too.
+func (c *console) completeFilesAndJobs(cmd *cobra.Command, args []string, to string) ([]string, cobra.ShellCompDirective) {
+	names, _ := c.completeJobs(queue.Queued, queue.Waiting, queue.Done, queue.Failed)(cmd, args, to)
+	return names, cobra.ShellCompDirectiveDefault
+}
+
 // maxCompletions keeps a press of the tab key quick.
 const maxCompletions = 200

@@ -50,6 +50,19 @@ func cleanLine(s string) string {
 	return clean(s)
 }
 
+// cleanLines is clean line by line.
+func cleanLines(s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		text, end := strings.CutSuffix(line, "\n")
+		b.WriteString(clean(strings.ReplaceAll(text, "\t", "        ")))
+		if end {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
 // width is how many columns s takes on a terminal; s is clean.
 func width(s string) int {
 	n := 0
