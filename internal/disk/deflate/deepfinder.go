@@ -1,7 +1,5 @@
 package deflate
 
-import "math/bits"
-
 const (
 	deepBits      = 13
 	deepWays      = 4
@@ -47,12 +45,6 @@ func (f *deepFinder) at(p *pieceBytes, i, most int, mask uint32) (length, dist i
 func (f *deepFinder) enter(p *pieceBytes, i int) {
 	bucket := &f.buckets[load32(p, uint16(i))*hashFactor>>(32-deepBits)]
 	*bucket = *bucket<<16 | uint64(uint16(i))
-}
-
-// better tells whether the match at the next position is worth a literal before it: a byte more is worth four bits, and so is a
-// sixteenth of the distance.
-func better(length, dist, nextLength, nextDist int) bool {
-	return 4*(nextLength-length)+bits.Len(uint(dist))-bits.Len(uint(nextDist)) > 2
 }
 
 // search cuts the piece from from to end into sequences.

@@ -12,14 +12,14 @@
 // instructions, and there are three or four of them for each match. So candidates are compared eight bytes at once and the best is chosen
 // by arithmetic, up to four literals are counted and written without asking how many there are, and positions without a candidate are
 // told by one comparison: what remembers a position also remembers most of what was there (finder.go). The memory of the fast level
-// fits the first cache of a processor because the window is 4096 bytes, as qemu has it. The small level keeps twice as many positions for
+// stays close to the processor because the window is 4096 bytes, as qemu has it. The small level keeps twice as many positions for
 // each hash and compares all of them to their ends (deepfinder.go).
 //
 // A piece is cut into a few parts of equal numbers of matches, of which neighbours are joined while that saves bits by the entropy of
 // their symbols (split.go). Each becomes a block: stored, with the fixed codes, or with codes of its own, whichever is smallest; that is known
 // to the bit before it is written. Joining costs little time and gains about one per cent.
 //
-// In programs and texts the fast level leaves about a twentieth more than zlib's default level does with the same window, in less than
+// In programs and texts the fast level leaves about a twentieth more than zlib's default level does with the same window, in about
 // a fifth of the time; random bytes pass more than ten times as fast as through zlib, and zeroes too. The output depends on nothing but
 // content and options.
 //

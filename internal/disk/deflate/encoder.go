@@ -6,7 +6,7 @@ import (
 
 // Levels of the encoder.
 const (
-	Fast  = 1 // about five per cent larger than zlib's default level with the same window, in less than a fifth of its time
+	Fast  = 1 // about five per cent larger than zlib's default level with the same window, in about a fifth of its time
 	Small = 2 // about two per cent larger, in less than a third
 )
 
