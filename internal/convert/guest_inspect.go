@@ -11,6 +11,7 @@ import (
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/guest"
 	"hyper2kvm/internal/guest/linux"
+	"hyper2kvm/internal/guest/windows"
 	"hyper2kvm/internal/manifest"
 )
 
@@ -128,10 +129,28 @@ func (r *Run) readSystem(ctx context.Context) error {
 		r.Virtio, err = linux.Virtio(ctx, r.session, r.System)
 		return err
 	case guest.FamilyWindows:
-		r.Virtio = linux.Readiness{Why: "the drivers of Windows guests are not looked at"}
+		return r.readWindows(ctx)
 	default:
 		r.Virtio = linux.Readiness{Why: "the guest is of a family that is not looked into"}
 	}
+	return nil
+}
+
+// readWindows fills what the registry tells. A hive that cannot be read takes virtio away and nothing else: nothing is repaired.
+func (r *Run) readWindows(ctx context.Context) error {
+	var ready windows.Readiness
+	err := windows.Inspect(ctx, r.session, &r.System)
+	if err == nil {
+		ready, err = windows.Virtio(ctx, r.session)
+	}
+	switch {
+	case errors.Is(err, windows.ErrHive):
+		ready.Why = oneLine(err.Error())
+	case err != nil:
+		return err
+	}
+	r.Virtio = linux.Readiness{Block: ready.Block, SCSI: ready.SCSI, Net: ready.Net, Why: ready.Why}
+	r.warnAdvice(windows.Advice(r.System, ready))
 	return nil
 }
 
