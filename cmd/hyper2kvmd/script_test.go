@@ -55,6 +55,9 @@ func TestScripts(t *testing.T) {
 			"odd":     makeOdd,
 			"bind":    bindMount,
 			"printed": printed,
+			"serve":   startServe,
+			"unserve": stopServe,
+			"web":     web,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "root" {
