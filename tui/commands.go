@@ -234,11 +234,13 @@ func (m *model) copyText(text string) tea.Cmd {
 // creation is the wizard as a program that gets the terminal meanwhile.
 type creation struct {
 	ctx context.Context // it is run by the program, which has no context to give
-	do  func(context.Context) error
+	do  func(context.Context, string) error
+
+	entry string
 }
 
 // Run leads through a new manifest.
-func (c creation) Run() error { return c.do(c.ctx) }
+func (c creation) Run() error { return c.do(c.ctx, c.entry) }
 
 // SetStdin is ignored: the wizard knows its terminal.
 func (creation) SetStdin(io.Reader) {}
@@ -249,8 +251,17 @@ func (creation) SetStdout(io.Writer) {}
 // SetStderr is ignored as well.
 func (creation) SetStderr(io.Writer) {}
 
-// create opens the wizard.
-func (m *model) create() tea.Cmd {
+// editJob opens the wizard with the manifest of the job under the cursor. The job itself stays as it is.
+func (m *model) editJob() tea.Cmd {
+	j, ok := m.current()
+	if !ok {
+		return nil
+	}
+	return m.create(j.Path)
+}
+
+// create opens the wizard, with the manifest of an entry or anew.
+func (m *model) create(entry string) tea.Cmd {
 	switch {
 	case m.opt.ReadOnly:
 		m.say(look.Warn, "cannot create: this is --read-only")
@@ -259,7 +270,7 @@ func (m *model) create() tea.Cmd {
 		m.say(look.Warn, "cannot create from here: hyperctl manifest create")
 		return nil
 	}
-	return tea.Exec(creation{m.ctx, m.opt.Create}, func(err error) tea.Msg { return createdMsg{err} })
+	return tea.Exec(creation{m.ctx, m.opt.Create, entry}, func(err error) tea.Msg { return createdMsg{err} })
 }
 
 // created tells what came of it.

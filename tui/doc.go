@@ -42,7 +42,8 @@ type Options struct {
 	NoColor  bool   // no escapes for colours, whatever the theme
 	UTF8     bool   // the terminal shows UTF-8
 	ReadOnly bool   // nothing is asked of the daemon
-	// Create leads through a new manifest and submits it; the screen is given to it meanwhile. nil = that cannot be done from here.
-	Create func(ctx context.Context) error
+	// Create leads through a new manifest and submits it; the screen is given to it meanwhile. It begins with the manifest of an
+	// entry of the queue when one is named by its path. nil = that cannot be done from here.
+	Create func(ctx context.Context, entry string) error
 	Tmux   bool // the terminal is a tmux, which wants to be asked in its own way to copy
 }

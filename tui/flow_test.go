@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -198,17 +199,22 @@ func TestUnknownTheme(t *testing.T) {
 
 // TestNewManifest: n hands the terminal to the wizard, and what went wrong there is told here.
 func TestNewManifest(t *testing.T) {
-	calls := 0
-	m := screen(t, newFake(), 80, 24, func(o *Options) {
-		o.Create = func(context.Context) error { calls++; return errors.New("there is no workflow directory") }
-	})
-	tm := teatest.NewTestModel(t, m, teatest.WithInitialTermSize(80, 24))
-	tm.Type("n")
-	teatest.WaitFor(t, tm.Output(), func(b []byte) bool { return bytes.Contains(b, []byte("create: there is no workflow directory")) }, teatest.WithDuration(5*time.Second))
-	tm.Type("q")
-	tm.WaitFinished(t, teatest.WithFinalTimeout(5*time.Second))
-	if calls != 1 {
-		t.Errorf("the wizard was opened %d times", calls)
+	broken := errors.New("there is no workflow directory")
+	for key, want := range map[string]string{"n": "entry:}", "E": "entry:/var/lib/hyper2kvm/workflow/processing/web01.vmdk}"} {
+		m := screen(t, newFake(), 80, 24, func(o *Options) {
+			o.Create = func(context.Context, string) error { return broken }
+		})
+		_, cmd := m.Update(press(key))
+		if cmd == nil {
+			t.Fatalf("%s does nothing", key)
+		}
+		if got := fmt.Sprintf("%+v", cmd()); !strings.Contains(got, want) {
+			t.Errorf("%s opens the wizard with %s", key, got)
+		}
+		send(m, createdMsg{creation{m.ctx, m.opt.Create, ""}.Run()})
+		if m.note.text != "create: "+broken.Error() {
+			t.Errorf("said %q", m.note.text)
+		}
 	}
 	for _, change := range []func(*Options){func(o *Options) { o.ReadOnly = true }, func(*Options) {}} {
 		m := screen(t, newFake(), 80, 24, change)

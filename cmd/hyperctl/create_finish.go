@@ -112,7 +112,11 @@ func (c *console) contentOf(r wizard.Result) ([]byte, error) {
 // submitForm hands in the manifest, as manifest submit does, and the files that go with it.
 func (c *console) submitForm(ctx context.Context, o *createOptions, r wizard.Result) error {
 	form := r.Form.Clone()
-	files, elsewhere, err := filesOf(form, filepath.Dir(r.File), r.Copy)
+	at := []string{filepath.Dir(r.File), "."}
+	if o.from != "" {
+		at = append(at, filepath.Dir(o.from))
+	}
+	files, elsewhere, err := filesOf(form, at, r.Copy)
 	if err != nil {
 		return err
 	}
@@ -133,9 +137,9 @@ func (c *console) submitForm(ctx context.Context, o *createOptions, r wizard.Res
 	return runSubmit(ctx, &with, append([]string{"-"}, files...), sending)
 }
 
-// filesOf lists the files that go with a manifest in dir: those that it names by a plain name and that are there, and with all also
-// the others, which the form then names by their plain names. elsewhere are those that are read where they are.
-func filesOf(form answers.Form, dir string, all bool) (files, elsewhere []string, err error) {
+// filesOf lists the files that go with a manifest: those that it names by a plain name and that are in one of the directories, and
+// with all also the others, which the form then names by their plain names. elsewhere are those that are read where they are.
+func filesOf(form answers.Form, at []string, all bool) (files, elsewhere []string, err error) {
 	taken := map[string]string{}
 	for _, vm := range form.VMs {
 		for _, field := range besideFields {
@@ -146,7 +150,7 @@ func filesOf(form answers.Form, dir string, all bool) (files, elsewhere []string
 			for i, path := range paths {
 				switch {
 				case !filepath.IsAbs(path):
-					if path = findBeside(path, dir); path == "" {
+					if path = findBeside(path, at); path == "" {
 						continue // the job waits until it comes
 					}
 				case all:
@@ -169,11 +173,12 @@ func filesOf(form answers.Form, dir string, all bool) (files, elsewhere []string
 	return files, elsewhere, nil
 }
 
-// findBeside finds a file by its plain name: beside the manifest, else here; "" when it is nowhere.
-func findBeside(name, dir string) string {
-	for _, at := range []string{filepath.Join(dir, name), name} {
-		if _, err := os.Stat(at); err == nil {
-			return at
+// findBeside finds a file by its plain name in the first of the directories that has it; "" when none has.
+func findBeside(name string, at []string) string {
+	for _, dir := range at {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err == nil {
+			return path
 		}
 	}
 	return ""

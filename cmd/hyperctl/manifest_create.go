@@ -297,5 +297,50 @@ func createScreen(ctx context.Context, con *console, o *createOptions, form answ
 	return con.finishCreate(ctx, o, r, ending{asked: true, saved: true, draft: true})
 }
 
+// createFromWatch makes a manifest from the full-screen watch: anew, or from the manifest of an entry of the queue.
+func createFromWatch(ctx context.Context, con *console, theme, entry string) error {
+	o := createOptions{theme: theme, said: recorder{vms: []answers.VM{{}}}}
+	if entry != "" {
+		var err error
+		if o.from, err = manifestOf(entry); err != nil {
+			return err
+		}
+	}
+	form, lost, err := o.begin(ctx, con)
+	if err != nil {
+		return err
+	}
+	return createScreen(ctx, con, &o, form, lost)
+}
+
+// manifestOf finds the manifest of an entry of the queue: the entry itself, or the one file in its folder that is one.
+func manifestOf(entry string) (string, error) {
+	none := &failure{exit: exitNotFound, what: filepath.Base(entry) + " came without a manifest", try: "n begins a new one"}
+	if !isDir(entry) {
+		if !isManifest(entry) {
+			return "", none
+		}
+		return entry, nil
+	}
+	found := ""
+	files, err := os.ReadDir(entry)
+	if err != nil {
+		return "", readFailure(entry, err)
+	}
+	for _, f := range files {
+		if !f.Type().IsRegular() || !isManifest(f.Name()) {
+			continue
+		}
+		if found != "" {
+			return "", &failure{exit: exitConflict, what: filepath.Base(entry) + " holds several manifests"}
+		}
+		found = filepath.Join(entry, f.Name())
+	}
+	if found == "" {
+		return "", none
+	}
+	return found, nil
+}
+
 // stampName is a name for what has none.
 func stampName(now time.Time) string { return "manifest-" + now.Format("20060102-150405") }

@@ -264,18 +264,38 @@ func TestFilesThatGoWithAManifest(t *testing.T) {
 		return answers.Form{VMs: []answers.VM{{"input": "a.raw\nabsent.raw", "key_file": "key"}, {"input": b, "key_file": "key"}}}
 	}
 	f := form()
-	files, elsewhere, err := filesOf(f, dir, false)
+	files, elsewhere, err := filesOf(f, []string{dir}, false)
 	if err != nil || !slices.Equal(files, []string{filepath.Join(dir, "a.raw"), filepath.Join(dir, "key")}) || !slices.Equal(elsewhere, []string{b}) || !f.Equal(form()) {
 		t.Error(files, elsewhere, err, f)
 	}
 	f = form()
-	files, elsewhere, err = filesOf(f, dir, true)
+	files, elsewhere, err = filesOf(f, []string{dir}, true)
 	if err != nil || len(files) != 3 || len(elsewhere) != 0 || f.VMs[1]["input"] != "b.raw" {
 		t.Error(files, elsewhere, err, f)
 	}
 	f = form()
 	f.VMs[1]["input"] = filepath.Join(other, "a.raw")
-	if _, _, err := filesOf(f, dir, true); err == nil {
+	if _, _, err := filesOf(f, []string{dir}, true); err == nil {
 		t.Error("two files of one name are handed in as one")
+	}
+}
+
+// TestManifestOfAnEntry: what the watch opens for a job.
+func TestManifestOfAnEntry(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.yaml", "disk.raw", "one.job/m.yaml", "one.job/disk.raw", "none.job/disk.raw", "two.job/a.json", "two.job/b.yaml"} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("input: disk.raw\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for entry, want := range map[string]string{"a.yaml": "a.yaml", "one.job": "one.job/m.yaml", "disk.raw": "", "none.job": "", "two.job": "", "gone": ""} {
+		got, err := manifestOf(filepath.Join(dir, entry))
+		if (err == nil) != (want != "") || want != "" && got != filepath.Join(dir, want) {
+			t.Errorf("%s: %q, %v", entry, got, err)
+		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"hyper2kvm/internal/queue"
 	"hyper2kvm/tui"
 	"hyper2kvm/tui/look"
-	"hyper2kvm/tui/wizard/answers"
 )
 
 // screenOptions say how watching looks full screen.
@@ -70,10 +69,7 @@ func watchScreen(ctx context.Context, con *console, sp *queue.Spool, o screenOpt
 	return tui.Run(ctx, tui.Options{
 		Source: jobs.NewDir(sp, con.getenv("USER")), In: con.in, Out: con.out.(*os.File), Now: con.now,
 		Theme: theme, NoColor: !con.style.color, UTF8: con.style.utf8, ReadOnly: o.readOnly, Tmux: con.getenv("TMUX") != "",
-		Create: func(ctx context.Context) error {
-			o := createOptions{theme: theme}
-			return createScreen(ctx, con, &o, answers.New(), nil)
-		},
+		Create: func(ctx context.Context, entry string) error { return createFromWatch(ctx, con, theme, entry) },
 	})
 }
 
