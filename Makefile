@@ -10,7 +10,7 @@ FUZZTIME ?= 10s
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo guests demo-guest guests-full test unit fuzz race bench bench-convert lint cover install clean
+.PHONY: help build demo guests demo-guest guests-full test unit fuzz race bench bench-convert bench-serve lint cover install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: build ## measure latency, listing and conversion against qemu-img, as rat
 bench-convert: build ## convert between all formats against qemu-img, tuned and not (about half an hour)
 	@scripts/test-deps
 	go test ./bench -run "^$$" -bench Matrix -benchtime 1x -timeout 180m
+
+bench-serve: build ## measure pages of 10,000 jobs and 200 event streams of hyperctl serve
+	go test ./bench -run '^$$' -bench Serve -benchtime 1x -timeout 20m
 
 lint: ## run the linters (installs the pinned golangci-lint where it is missing)
 	scripts/lint $(LINT)
