@@ -76,12 +76,13 @@ func checkInflate(t *testing.T, src []byte, room int) {
 			t.Fatalf("%v, want %v", err, wantErr)
 		}
 	default:
-		if !errors.Is(err, ErrTruncated) && !errors.Is(err, ErrCorrupt) {
+		// compress/flate takes no symbol from bits that are fewer than the end of the block would need, so that there may be one more.
+		if !errors.Is(err, ErrTruncated) && !errors.Is(err, ErrCorrupt) && !(errors.Is(err, ErrLong) && len(want) <= room && n == room) {
 			t.Fatalf("%v, want %v", err, wantErr)
 		}
 	}
 	if wantErr != nil && len(want) <= room && n > len(want) {
-		n = len(want) // compress/flate keeps back what a stored block had before the input ended
+		n = len(want) // compress/flate keeps back what a stored block had, and symbols, before the input ended
 	}
 	if !bytes.Equal(dst[:n], want) {
 		t.Fatalf("%d bytes restored (%v), want %d (%v)", n, err, len(want), wantErr)
