@@ -138,7 +138,7 @@ func BenchmarkServe(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			resp, err := http.DefaultClient.Do(r)
+			resp, err := http.DefaultClient.Do(r) //nolint:bodyclose // it is closed with the other streams at the end
 			if err != nil {
 				b.Fatal(err)
 			}

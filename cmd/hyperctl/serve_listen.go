@@ -159,7 +159,7 @@ func listenUnix(path, control string) (net.Listener, error) {
 		if st.Mode().Type() != fs.ModeSocket {
 			return nil, errors.New("something else has that name")
 		}
-		conn, err := net.DialTimeout("unix", path, dialTime)
+		conn, err := (&net.Dialer{Timeout: dialTime}).DialContext(context.Background(), "unix", path)
 		if err == nil {
 			_ = conn.Close()
 			return nil, errors.New("another server listens on it")
@@ -176,7 +176,7 @@ func listenUnix(path, control string) (net.Listener, error) {
 	}
 	st, err := os.Stat(control)
 	if err != nil {
-		return l, nil //nolint:nilerror // without the directory there is no group that may come in
+		return l, nil // without the directory there is no group that may come in
 	}
 	sys, ok := st.Sys().(*syscall.Stat_t)
 	if !ok || os.Chown(path, -1, int(sys.Gid)) != nil {

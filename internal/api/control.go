@@ -49,7 +49,7 @@ func (s *Server) askAbout(w http.ResponseWriter, r *http.Request, verb string) e
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, answerDoc{true, jobKey(j), answer})
+	return reply(w, answerDoc{true, jobKey(j), answer})
 }
 
 // noBody refuses a body where nothing is read of it, except for an empty document.
@@ -100,7 +100,7 @@ func (s *Server) askQueue(w http.ResponseWriter, r *http.Request, c queue.Contro
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, answerDoc{Success: true, Message: answer})
+	return reply(w, answerDoc{Success: true, Message: answer})
 }
 
 // ask puts a request into the control directory and waits for the daemon's answer.

@@ -42,7 +42,7 @@ func (s *Server) failures(w http.ResponseWriter, r *http.Request) error {
 			Newest: newJobDoc(g.Newest, s.o.Now()), IDs: g.IDs,
 		})
 	}
-	return reply(w, http.StatusOK, d)
+	return reply(w, d)
 }
 
 // codeDoc is one entry of the table of codes.
@@ -65,5 +65,5 @@ func (s *Server) codes(w http.ResponseWriter, r *http.Request) error {
 	for _, c := range manifest.Codes() {
 		d.Codes = append(d.Codes, codeDoc(c))
 	}
-	return reply(w, http.StatusOK, d)
+	return reply(w, d)
 }

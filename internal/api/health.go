@@ -34,7 +34,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 	if live != queue.LiveRunning {
 		return newProblem(http.StatusServiceUnavailable, manifest.CodeAPIDaemon, "the daemon is %s", live)
 	}
-	return reply(w, http.StatusOK, readyDoc{true, live})
+	return reply(w, readyDoc{true, live})
 }
 
 // doctor answers with what the product needs from outside, and whether it is there.
@@ -51,5 +51,5 @@ func (s *Server) doctor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, map[string]any{"checks": checks})
+	return reply(w, map[string]any{"checks": checks})
 }

@@ -140,5 +140,5 @@ func (s *Server) job(w http.ResponseWriter, r *http.Request) error {
 			d.Ended = &e
 		}
 	}
-	return reply(w, http.StatusOK, d)
+	return reply(w, d)
 }

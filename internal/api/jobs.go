@@ -67,7 +67,7 @@ func (s *Server) jobs(w http.ResponseWriter, r *http.Request) error {
 		}
 		d.Next = base64.RawURLEncoding.EncodeToString(b)
 	}
-	return reply(w, http.StatusOK, d)
+	return reply(w, d)
 }
 
 // pageQuery reads the parameters of a list.
@@ -178,5 +178,5 @@ func (s *Server) active(w http.ResponseWriter, r *http.Request) error {
 		d.Jobs = append(d.Jobs, newJobDoc(j, s.o.Now()))
 	}
 	d.Total = len(d.Jobs)
-	return reply(w, http.StatusOK, d)
+	return reply(w, d)
 }

@@ -76,5 +76,5 @@ func (s *Server) validate(w http.ResponseWriter, r *http.Request) error {
 	for _, draft := range p.drafts {
 		d.VMs = append(d.VMs, draft.Name)
 	}
-	return reply(w, http.StatusOK, d)
+	return reply(w, d)
 }

@@ -64,5 +64,5 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request, make func(context.
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, plansDoc{plans})
+	return reply(w, plansDoc{plans})
 }

@@ -140,7 +140,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // reply answers with a document.
-func reply(w http.ResponseWriter, status int, doc any) error {
+func reply(w http.ResponseWriter, doc any) error {
 	b, err := json.Marshal(doc)
 	if err != nil {
 		return err
@@ -148,7 +148,6 @@ func reply(w http.ResponseWriter, status int, doc any) error {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
 	_, _ = w.Write(append(b, '\n')) // the client went away
 	return nil
 }

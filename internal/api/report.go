@@ -69,7 +69,7 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return missing(err, j.OutputDir)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // nothing was written
 	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return missing(err, name)

@@ -57,7 +57,7 @@ func TestNobodyGetsIn(t *testing.T) {
 func TestOneLinkIsOneSession(t *testing.T) {
 	now := time.Now()
 	s := newSite(t, func(o *Options) { o.Now = func() time.Time { return now } })
-	login := func(body string) *http.Response {
+	login := func(body string) *got {
 		return s.call(t, "POST", "/api/session", "", body, "Content-Type", "application/json")
 	}
 	late := s.server.LoginCode()
@@ -324,10 +324,4 @@ func (r *recorder) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (r *recorder) result() *http.Response {
-	return &http.Response{StatusCode: r.status, Header: r.h, Body: bodyReader{strings.NewReader(string(r.body))}}
-}
-
-type bodyReader struct{ *strings.Reader }
-
-func (bodyReader) Close() error { return nil }
+func (r *recorder) result() *got { return &got{r.status, r.h, strings.NewReader(string(r.body))} }

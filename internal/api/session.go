@@ -136,12 +136,12 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		Name: s.cookieName(), Value: s.sessions.start(as, name), Path: "/", MaxAge: int(sessionTime.Seconds()),
 		HttpOnly: true, Secure: s.o.Secure, SameSite: http.SameSiteStrictMode,
 	})
-	return reply(w, http.StatusOK, newSessionDoc(as, name))
+	return reply(w, newSessionDoc(as, name))
 }
 
 func (s *Server) whoami(w http.ResponseWriter, r *http.Request) error {
 	who := callerOf(r)
-	return reply(w, http.StatusOK, newSessionDoc(who.role, who.name))
+	return reply(w, newSessionDoc(who.role, who.name))
 }
 
 // logout ends the session of the cookie.

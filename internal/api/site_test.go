@@ -80,31 +80,31 @@ type oneCheck struct{}
 
 func (oneCheck) Checks(context.Context) (any, error) { return []string{"all well"}, nil }
 
-func must(t testing.TB, err error) {
-	t.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
-func newSite(t testing.TB, change ...func(*Options)) *site {
-	t.Helper()
-	dir := t.TempDir()
+func newSite(tb testing.TB, change ...func(*Options)) *site {
+	tb.Helper()
+	dir := tb.TempDir()
 	sp, err := queue.Start(filepath.Join(dir, "w"), queue.StartOptions{})
-	must(t, err)
-	t.Cleanup(func() { _ = sp.Close() })
+	must(tb, err)
+	tb.Cleanup(func() { _ = sp.Close() })
 	s := &site{daemon: sp, out: filepath.Join(dir, "out"), ids: map[string]string{}}
-	must(t, os.Mkdir(s.out, 0o755))
-	s.fill(t)
-	s.beat(t)
+	must(tb, os.Mkdir(s.out, 0o755))
+	s.fill(tb)
+	s.beat(tb)
 	ctx, stop := context.WithCancel(context.Background())
 	var answering sync.WaitGroup
 	answering.Go(func() { s.answer(ctx) })
-	t.Cleanup(func() { stop(); answering.Wait() })
+	tb.Cleanup(func() { stop(); answering.Wait() })
 	spool, err := queue.Open(sp.Dir())
-	must(t, err)
+	must(tb, err)
 	tokens, err := ParseTokens(strings.NewReader("# those of the test\n\nfull " + fullToken + " operator\nread " + readToken + "\n"))
-	must(t, err)
+	must(tb, err)
 	o := Options{
 		Spool: spool, User: "tester", Tokens: tokens, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Planner: onePlan{}, Doctor: oneCheck{},
 		Dashboard: fstest.MapFS{
@@ -119,49 +119,49 @@ func newSite(t testing.TB, change ...func(*Options)) *site {
 		f(&o)
 	}
 	s.server = New(o)
-	t.Cleanup(s.server.Close)
+	tb.Cleanup(s.server.Close)
 	return s
 }
 
 // fill makes a done, a failed and a running job with what a real daemon calls, and entries that wait.
-func (s *site) fill(t testing.TB) {
-	t.Helper()
+func (s *site) fill(tb testing.TB) {
+	tb.Helper()
 	drop := filepath.Join(s.daemon.Dir(), queue.DirQueued)
 	for _, name := range []string{"done.vmdk", "failed.vmdk", "running.vmdk"} {
-		must(t, os.WriteFile(filepath.Join(drop, name), []byte("a disk"), 0o640))
+		must(tb, os.WriteFile(filepath.Join(drop, name), []byte("a disk"), 0o640))
 	}
 	inbox, err := s.daemon.NewInbox(intake{}, queue.InboxOptions{Settle: -1})
-	must(t, err)
+	must(tb, err)
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = inbox.Run(ctx) })
 	for range 3 {
 		c, err := inbox.Next(ctx)
-		must(t, err)
-		must(t, c.Running(ctx))
+		must(tb, err)
+		must(tb, c.Running(ctx))
 		s.ids[c.Record().Entry] = c.Record().ID
 		_, err = fmt.Fprint(c.Log(), "line one\nline two\nline three\n")
-		must(t, err)
+		must(tb, err)
 		switch c.Record().Entry {
 		case "done.vmdk":
 			partial, err := c.Partial(ctx, s.out)
-			must(t, err)
+			must(tb, err)
 			report, err := json.Marshal(map[string]any{
 				"schema": 1, "id": c.Record().ID, "job_id": "done", "name": "done", "status": "success", "stages": []map[string]any{{"name": "load", "status": "done", "seconds": 0.1}},
 			})
-			must(t, err)
+			must(tb, err)
 			for name, b := range map[string]string{"report.json": string(report), "done.xml": "<domain/>", "done.qcow2": "QFI", "boot.png": "\x89PNG"} {
-				must(t, os.WriteFile(filepath.Join(partial, name), []byte(b), 0o640))
+				must(tb, os.WriteFile(filepath.Join(partial, name), []byte(b), 0o640))
 			}
 			_, err = c.Place(ctx, s.out, "done")
-			must(t, err)
-			must(t, c.Done(ctx, queue.Outcome{Fields: map[string]any{"name": "done", "report": "report.json", "warnings": []map[string]any{{"code": "H2K-VM-006", "message": "assumed"}}}}))
+			must(tb, err)
+			must(tb, c.Done(ctx, queue.Outcome{Fields: map[string]any{"name": "done", "report": "report.json", "warnings": []map[string]any{{"code": "H2K-VM-006", "message": "assumed"}}}}))
 		case "failed.vmdk":
-			must(t, c.Fail(ctx, queue.Outcome{Fields: map[string]any{
+			must(tb, c.Fail(ctx, queue.Outcome{Fields: map[string]any{
 				"code": "H2K-IMG-001", "error": "the image is damaged", "stage": "load", "exception": "a\nb", "retryable": false, "hint": "copy it, then: hyperctl workflow retry JOB",
 			}}))
 		default:
-			must(t, c.Progress(queue.Progress{
+			must(tb, c.Progress(queue.Progress{
 				Schema: 1, ID: c.Record().ID, At: time.Now(), Stage: "convert", StageIndex: 4, StageCount: 5, BytesDone: 512, BytesTotal: 1024, BytesPerSec: 100, ETASeconds: 5,
 			}))
 		}
@@ -169,21 +169,21 @@ func (s *site) fill(t testing.TB) {
 	stop()
 	running.Wait()
 	for _, name := range []string{"queued.vmdk", "waiting.vmdk", "copy.vmdk.part"} {
-		must(t, os.WriteFile(filepath.Join(drop, name), []byte("a disk"), 0o640))
+		must(tb, os.WriteFile(filepath.Join(drop, name), []byte("a disk"), 0o640))
 	}
 }
 
 // beat publishes a heartbeat.
-func (s *site) beat(t testing.TB) {
-	t.Helper()
+func (s *site) beat(tb testing.TB) {
+	tb.Helper()
 	counts, err := s.daemon.Count(context.Background())
-	must(t, err)
+	must(tb, err)
 	counts.Queued, counts.Waiting, counts.Ignored = 1, 1, 1
 	now := time.Now()
 	finished := queue.Tally{Kind: queue.TallyFinished, Of: []string{"done", "vmdk"}, Sum: 1}
 	took := queue.Tally{Kind: queue.TallyDuration, Of: []string{"done"}}
 	took.Observe(2)
-	must(t, s.daemon.WriteStatus(queue.Status{
+	must(tb, s.daemon.WriteStatus(queue.Status{
 		At: now, StartedAt: now.Add(-time.Hour), Version: "1.0", PID: os.Getpid(), Mode: "disk", State: "busy", Readiness: "lease", Watching: "inotify",
 		LastScan: now, Workers: 3, Busy: 1, Counts: counts, OutputDir: s.out, Space: []queue.Space{{Dir: s.out, Free: 5 << 30, Total: 10 << 30}},
 		Held:    []queue.Held{{Name: "waiting.vmdk", State: queue.Waiting, Reason: "waits for web.vmdk", Since: now}},
@@ -222,14 +222,23 @@ func (s *site) answer(ctx context.Context) {
 	}
 }
 
+// got is an answer.
+type got struct {
+	StatusCode int
+	Header     http.Header
+	Body       io.Reader
+}
+
+func (g *got) Cookies() []*http.Cookie { return (&http.Response{Header: g.Header}).Cookies() }
+
 // call sends a request to the server, as its handler gets it.
-func (s *site) call(t testing.TB, method, target, token, body string, headers ...string) *http.Response {
-	t.Helper()
+func (s *site) call(tb testing.TB, method, target, token, body string, headers ...string) *got {
+	tb.Helper()
 	var in io.Reader
 	if body != "" {
 		in = strings.NewReader(body)
 	}
-	r := httptest.NewRequestWithContext(t.Context(), method, target, in)
+	r := httptest.NewRequestWithContext(tb.Context(), method, target, in)
 	r.Host = "127.0.0.1:8080"
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
@@ -239,32 +248,31 @@ func (s *site) call(t testing.TB, method, target, token, body string, headers ..
 	}
 	w := httptest.NewRecorder()
 	s.server.ServeHTTP(w, r)
-	return w.Result()
+	return &got{w.Code, w.Header(), w.Body}
 }
 
 // text reads an answer.
-func text(t testing.TB, resp *http.Response) string {
-	t.Helper()
-	defer resp.Body.Close()
+func text(tb testing.TB, resp *got) string {
+	tb.Helper()
 	b, err := io.ReadAll(resp.Body)
-	must(t, err)
+	must(tb, err)
 	return string(b)
 }
 
 // decode reads an answer of a kind.
-func decode[T any](t testing.TB, resp *http.Response) T {
-	t.Helper()
+func decode[T any](tb testing.TB, resp *got) T {
+	tb.Helper()
 	var v T
-	b := text(t, resp)
+	b := text(tb, resp)
 	if err := json.Unmarshal([]byte(b), &v); err != nil {
-		t.Fatalf("%v in %q", err, b)
+		tb.Fatalf("%v in %q", err, b)
 	}
 	return v
 }
 
 // tree is every file below the workflow directory and the output with its content, but for what the daemon itself keeps writing.
-func (s *site) tree(t testing.TB) map[string]string {
-	t.Helper()
+func (s *site) tree(tb testing.TB) map[string]string {
+	tb.Helper()
 	all := map[string]string{}
 	for _, root := range []string{s.daemon.Dir(), s.out} {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -281,7 +289,7 @@ func (s *site) tree(t testing.TB) map[string]string {
 			all[path] = string(b)
 			return err
 		})
-		must(t, err)
+		must(tb, err)
 	}
 	return all
 }

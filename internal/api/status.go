@@ -114,7 +114,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 			d.Rate += max(j.Progress.BytesPerSec, 0)
 		}
 	}
-	return reply(w, http.StatusOK, d)
+	return reply(w, d)
 }
 
 // Limits of a history: up to a week of hours.
@@ -148,5 +148,5 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, historyDoc{int(historyStep.Seconds()), spans})
+	return reply(w, historyDoc{int(historyStep.Seconds()), spans})
 }

@@ -31,7 +31,7 @@ func listen(t *testing.T, url, last string) (<-chan event, context.CancelFunc) {
 	if last != "" {
 		r.Header.Set("Last-Event-ID", last)
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := http.DefaultClient.Do(r) //nolint:bodyclose // who reads it closes it
 	must(t, err)
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
 		t.Fatalf("events: %d %v", resp.StatusCode, resp.Header)
@@ -261,7 +261,7 @@ func TestPages(t *testing.T) {
 
 func TestSubmittingOnce(t *testing.T) {
 	s := newSite(t)
-	send := func(body, key string) (*http.Response, submitDoc) {
+	send := func(body, key string) (*got, submitDoc) {
 		resp := s.call(t, "POST", "/api/workflow/manifest/submit?name=web01", fullToken, body, "Content-Type", "application/json", "Idempotency-Key", key)
 		if resp.StatusCode != http.StatusOK {
 			return resp, submitDoc{}

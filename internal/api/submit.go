@@ -72,7 +72,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	}
 	note(r, "entry", filepath.Base(d.ManifestPath), "replayed", d.Replayed)
 	w.Header().Set("Location", "/api/workflow/jobs/"+url.PathEscape(d.ID))
-	return reply(w, http.StatusOK, d)
+	return reply(w, d)
 }
 
 func (s *Server) newSubmitDoc(name string, p posted) submitDoc {
