@@ -44,7 +44,7 @@ var floors = map[string][]string{
 	"internal/nbd":             {"internal/disk"},
 	"internal/accel":           {"internal/atomicfile"},
 	"internal/boottest":        {},
-	"internal/doctor":          {"internal/accel", "internal/guest/guestfs"},
+	"internal/doctor":          {"internal/boottest", "internal/guest/guestfs"},
 	"internal/api":             {"internal/queue", "internal/jobs", "internal/manifest", "internal/version", "schema"},
 	"internal/convert": {
 		"internal/manifest", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/disk/qcow2", "internal/machine", "internal/machine/ovf",
@@ -52,7 +52,7 @@ var floors = map[string][]string{
 		"internal/boottest", "internal/accel", "internal/atomicfile", "internal/version",
 	},
 	"internal/daemon": {
-		"internal/queue", "internal/manifest", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/disk/vmdk", "internal/machine",
+		"internal/atomicfile", "internal/queue", "internal/manifest", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/disk/vmdk", "internal/machine",
 		"internal/machine/ovf", "internal/machine/vmx", "internal/machine/ova", "internal/version",
 	},
 	"tui":                {"internal/queue", "internal/manifest", "tui/hush", "internal/jobs", "tui/look"},
@@ -60,7 +60,7 @@ var floors = map[string][]string{
 	"tui/wizard/answers": {"internal/manifest"},
 	"internal/jobs":      {"internal/queue", "internal/manifest"},
 	"tui/look":           {"internal/queue"},
-	"cmd/hyper2kvmd":     {"internal/accel", "internal/config", "internal/convert", "internal/daemon", "internal/manifest", "internal/queue", "internal/version"},
+	"cmd/hyper2kvmd":     {"internal/accel", "internal/atomicfile", "internal/config", "internal/convert", "internal/daemon", "internal/manifest", "internal/queue", "internal/version"},
 	"cmd/hyperctl": {
 		"internal/atomicfile", "internal/config", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/manifest", "internal/queue",
 		"internal/version", "schema", "tui", "internal/jobs", "tui/look", "tui/wizard", "tui/wizard/answers", "internal/api", "internal/doctor", "internal/accel",

@@ -55,7 +55,7 @@ func runDaemon(ctx context.Context, o options, flags *pflag.FlagSet, out io.Writ
 	d, err := daemon.New(ctx, daemon.Options{
 		Settings: settings, Spawner: daemon.Spawner{Path: self, Args: []string{"job"}},
 		Version: version.Get().Version, Clock: time.Now, Log: log, LockWait: orphanWait,
-		Accel: acceleration(c.WorkflowDir, log),
+		Accel: acceleration(c.WorkflowDir, log), Before: stepHook(c.WorkflowDir),
 	})
 	if errors.Is(err, queue.ErrLocked) {
 		return &exitCode{exitConflict, err}

@@ -20,6 +20,9 @@ var ErrExist = fs.ErrExist
 // ErrSync says that data could not be made durable; the cause is wrapped too.
 var ErrSync = errors.New("data could not be synced")
 
+// ErrTaken is what FS.Before answers to take a step itself: the step is left out and counts as done. Tests seed mistakes by it.
+var ErrTaken = errors.New("step taken elsewhere")
+
 // Step is one thing that is about to change the disk.
 type Step struct {
 	Op   string // create, write, sync, rename, link, remove, removeall, mkdir, chmod, syncdir
@@ -29,16 +32,21 @@ type Step struct {
 
 // FS does the operations of this package. The zero value is ready to use.
 type FS struct {
-	// Before, when set, sees every step first and stops it by an error. It is how a crash or a full disk is rehearsed at each
-	// point of a protocol.
+	// Before, when set, sees every step first and stops it by an error, or by ErrTaken leaves it out. It is how a crash, a full disk or
+	// a forgotten sync is rehearsed at each point of a protocol.
 	Before func(Step) error
 }
 
-func (f FS) step(op, path, to string) error {
+// step asks Before about a step, and says whether the step has been taken already.
+func (f FS) step(op, path, to string) (taken bool, err error) {
 	if f.Before == nil {
-		return nil
+		return false, nil
 	}
-	return f.Before(Step{Op: op, Path: path, To: to})
+	err = f.Before(Step{Op: op, Path: path, To: to})
+	if errors.Is(err, ErrTaken) {
+		return true, nil
+	}
+	return false, err
 }
 
 // Write replaces path by b durably: a temporary file beside it, synced, renamed over it, the directory synced.
@@ -90,7 +98,7 @@ func (f FS) Publish(dir, name string, b []byte, tmpdir string, perm fs.FileMode)
 }
 
 func (f FS) replace(tmp, path string) error {
-	if err := f.step("rename", tmp, path); err != nil {
+	if taken, err := f.step("rename", tmp, path); taken || err != nil {
 		return err
 	}
 	if err := os.Rename(tmp, path); err != nil {
@@ -103,7 +111,7 @@ func (f FS) replace(tmp, path string) error {
 // temp writes b to a new hidden file in dir and says its name.
 func (f FS) temp(dir string, b []byte, perm fs.FileMode, durable bool) (name string, err error) {
 	name = filepath.Join(dir, ".tmp-"+rand.Text())
-	if err := f.step("create", name, ""); err != nil {
+	if _, err := f.step("create", name, ""); err != nil {
 		return "", err
 	}
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
@@ -123,7 +131,7 @@ func (f FS) fill(file *os.File, b []byte, perm fs.FileMode, durable bool) error 
 	if err := file.Chmod(perm); err != nil { // whatever the umask says
 		return err
 	}
-	if err := f.step("write", file.Name(), ""); err != nil {
+	if taken, err := f.step("write", file.Name(), ""); taken || err != nil {
 		return err
 	}
 	if _, err := file.Write(b); err != nil {
@@ -136,8 +144,12 @@ func (f FS) fill(file *os.File, b []byte, perm fs.FileMode, durable bool) error 
 }
 
 func (f FS) sync(file *os.File) error {
-	if err := f.step("sync", file.Name(), ""); err != nil {
+	taken, err := f.step("sync", file.Name(), "")
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSync, err)
+	}
+	if taken {
+		return nil
 	}
 	if err := file.Sync(); err != nil {
 		return fmt.Errorf("%w: %w", ErrSync, err)
@@ -147,7 +159,7 @@ func (f FS) sync(file *os.File) error {
 
 // discard removes what was not published. Its own failure leaves a hidden file behind and nothing worse.
 func (f FS) discard(name string) {
-	if f.step("remove", name, "") == nil {
+	if taken, err := f.step("remove", name, ""); !taken && err == nil {
 		_ = os.Remove(name)
 	}
 }

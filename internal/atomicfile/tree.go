@@ -19,16 +19,24 @@ func RenameNoReplace(old, new string) error { return FS{}.RenameNoReplace(old, n
 
 // SyncDir is the function SyncDir.
 func (f FS) SyncDir(path string) error {
-	if err := f.step("syncdir", path, ""); err != nil {
+	taken, err := f.step("syncdir", path, "")
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSync, err)
+	}
+	if taken {
+		return nil
 	}
 	return syncPath(path, unix.O_DIRECTORY)
 }
 
 // SyncFile makes the content and the inode of an existing file or directory durable.
 func (f FS) SyncFile(path string) error {
-	if err := f.step("sync", path, ""); err != nil {
+	taken, err := f.step("sync", path, "")
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSync, err)
+	}
+	if taken {
+		return nil
 	}
 	return syncPath(path, 0)
 }
@@ -47,7 +55,7 @@ func syncPath(path string, flag int) error {
 
 // Mkdir makes one directory with exactly this mode; setgid and sticky are given as fs.ModeSetgid and fs.ModeSticky.
 func (f FS) Mkdir(path string, perm fs.FileMode) error {
-	if err := f.step("mkdir", path, ""); err != nil {
+	if taken, err := f.step("mkdir", path, ""); taken || err != nil {
 		return err
 	}
 	if err := os.Mkdir(path, perm.Perm()); err != nil {
@@ -72,7 +80,7 @@ func (f FS) MkdirDurable(path string, perm fs.FileMode) error {
 
 // Remove removes one file or empty directory.
 func (f FS) Remove(path string) error {
-	if err := f.step("remove", path, ""); err != nil {
+	if taken, err := f.step("remove", path, ""); taken || err != nil {
 		return err
 	}
 	return os.Remove(path)
@@ -80,7 +88,7 @@ func (f FS) Remove(path string) error {
 
 // RemoveAll removes a tree. It is not atomic.
 func (f FS) RemoveAll(path string) error {
-	if err := f.step("removeall", path, ""); err != nil {
+	if taken, err := f.step("removeall", path, ""); taken || err != nil {
 		return err
 	}
 	return os.RemoveAll(path)
@@ -91,7 +99,7 @@ func (f FS) RemoveAll(path string) error {
 // After an error both names are looked at before it is believed: over a network a rename may have happened although its answer
 // was lost.
 func (f FS) RenameNoReplace(old, new string) error {
-	if err := f.step("rename", old, new); err != nil {
+	if taken, err := f.step("rename", old, new); taken || err != nil {
 		return err
 	}
 	was, err := os.Lstat(old)

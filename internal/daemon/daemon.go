@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"hyper2kvm/internal/atomicfile"
 	"hyper2kvm/internal/queue"
 )
 
@@ -22,6 +23,9 @@ type Options struct {
 	Log      *slog.Logger
 	LockWait time.Duration // for orphans of a killed daemon to end
 	Accel    Accelerator   // nil = nothing is accelerated
+
+	// Before sees each step of the queue that changes the disk, and may stop it: tests rehearse mistakes by it; nil = nobody.
+	Before func(atomicfile.Step) error
 }
 
 // Daemon runs one workflow directory.
@@ -65,6 +69,7 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 	d.memory = newMemoryBudget(max(s.GuestMemory, 1))
 	spool, err := queue.Start(s.WorkflowDir, queue.StartOptions{
 		LockWait: o.LockWait, Clock: o.Clock, Log: o.Log, MaxCrashes: MaxCrashes, Location: time.Local, Ended: d.jobEnded,
+		Before: o.Before,
 	})
 	if err != nil {
 		return nil, err

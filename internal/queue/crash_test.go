@@ -162,13 +162,13 @@ func (w *world) checkLeftovers() error {
 func (w *world) restart(crashAt int) (steps int, err error) {
 	if crashAt >= 0 {
 		c := &cut{n: crashAt}
-		s, err := Start(w.dir, StartOptions{before: c.before, MaxCrashes: 1000})
+		s, err := Start(w.dir, StartOptions{Before: c.before, MaxCrashes: 1000})
 		if err == nil {
 			_ = s.Close()
 		}
 	}
 	c := &cut{n: -1}
-	s, err := Start(w.dir, StartOptions{before: c.before, MaxCrashes: 1000})
+	s, err := Start(w.dir, StartOptions{Before: c.before, MaxCrashes: 1000})
 	if err != nil {
 		return 0, fmt.Errorf("start after a crash: %w", err)
 	}
@@ -449,7 +449,7 @@ func TestRandomLife(t *testing.T) {
 			_ = s.Close()
 			for nested := rapid.IntRange(0, 2).Draw(rt, "crashes of the recovery"); nested > 0; nested-- {
 				c := &cut{n: rapid.IntRange(0, 60).Draw(rt, "at")}
-				if s, err := Start(w.dir, StartOptions{before: c.before, MaxCrashes: 1000}); err == nil {
+				if s, err := Start(w.dir, StartOptions{Before: c.before, MaxCrashes: 1000}); err == nil {
 					_ = s.Close()
 				}
 			}

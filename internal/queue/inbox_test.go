@@ -611,7 +611,7 @@ func TestLostWatchIsMadeUpForByScans(t *testing.T) {
 
 func TestFullDiskStopsClaiming(t *testing.T) {
 	var full syncBool
-	s := start(t, t.TempDir(), StartOptions{before: fullDisk(&full)})
+	s := start(t, t.TempDir(), StartOptions{Before: fullDisk(&full)})
 	drop(t, s, "x.vmdk", "disk")
 	i := inbox(t, s, names(t), InboxOptions{})
 	c := next(t, i)

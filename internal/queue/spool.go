@@ -52,7 +52,8 @@ type StartOptions struct {
 	Location   *time.Location   // of the dates in the tree; nil = time.Local
 	Ended      func(Record)     // hears of every job that ended, recovered ones too; it must not wait; nil = nobody
 
-	before func(atomicfile.Step) error // of the crash tests
+	// Before sees each step that changes the disk, and may stop it: tests rehearse crashes, full disks and mistakes by it; nil = nobody.
+	Before func(atomicfile.Step) error
 }
 
 // Open is a client's view of a workflow directory. It changes nothing. errors.Is(err, ErrLayout) when dir is not one.
@@ -107,7 +108,7 @@ func newSpool(dir string, o StartOptions) (*Spool, error) {
 	}
 	s := &Spool{
 		dir: abs, log: o.Log, clock: o.Clock, loc: o.Location, maxCrashes: o.MaxCrashes, ended: o.Ended,
-		fs:   atomicfile.FS{Before: o.before},
+		fs:   atomicfile.FS{Before: o.Before},
 		live: map[string]*Claim{}, returned: map[sourceKey]Record{}, hint: func(...string) {},
 	}
 	if s.log == nil {
