@@ -60,6 +60,7 @@ func newRoot(con *console, started func()) *cobra.Command {
 		newImage(con),
 		newInspect(con),
 		newPlan(con),
+		newDoctor(con),
 		newServe(con),
 		newExplain(con),
 		newVersion(con),
