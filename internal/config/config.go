@@ -61,12 +61,25 @@ type Config struct {
 	GuestMemory   int           // MiB that appliances and boot tests of all jobs may use together; 0 = half of the host's memory
 	BootTimeout   time.Duration // how long a boot test may take with KVM; without it three times as long
 	AgentPackages string        // absolute directory with packages of qemu-guest-agent to install; "" = none
+	Sandbox       bool          // a job's process is confined to its own files and has no network
 
 	// Who may read results: by default those who may read the directory.
 	OutputOwner string // user or number; "" = the daemon's
 	OutputGroup string // group or number; "" = the directory's
 	OutputMode  int    // permissions of the files
 	OutputLabel string // SELinux context; "" = what the policy gives
+
+	// What becomes of finished jobs: nothing, where all of these are 0.
+	RetentionAge     time.Duration // sources of jobs that were done longer ago are removed
+	RetentionCount   int           // of the sources that are left, only the newest so many stay
+	RetentionFree    int64         // bytes; while less is free, the oldest sources are removed
+	RetentionRecords time.Duration // records and logs of jobs whose source is gone are removed after this time
+	RetentionFailed  bool          // the same for failed jobs
+
+	// Who hears of jobs that end.
+	WebhookURL        string   // https, or http of this machine; "" = nobody
+	WebhookEvents     []string // success, failure, stall; none = all
+	WebhookSecretFile string   // absolute; "" = calls are not signed
 }
 
 // Default returns the settings that hold where nothing is said.
@@ -78,6 +91,6 @@ func Default() Config {
 		LogLevel:  "info",
 		OutFormat: "qcow2", Compress: true, Compression: "zlib", Flatten: true, Inspect: true, Fix: true, FstabMode: "stabilize-all",
 		RegenInitramfs: true, FixGrub: true, FixNetwork: true, NetworkFixLevel: "moderate", RemoveVMwareTools: true, ValidateResult: true,
-		Compact: true, BootTimeout: 5 * time.Minute, OutputMode: 0o640,
+		Compact: true, BootTimeout: 5 * time.Minute, Sandbox: true, OutputMode: 0o640,
 	}
 }

@@ -86,6 +86,7 @@ func (r *reader) read(c *Config) {
 		"mode": &c.Mode, "workflow_dir": &c.WorkflowDir, "output_dir": &c.OutputDir, "log_file": &c.LogFile, "log_level": &c.LogLevel,
 		"out_format": &c.OutFormat, "compression": &c.Compression, "fstab_mode": &c.FstabMode, "network_fix_level": &c.NetworkFixLevel,
 		"agent_packages": &c.AgentPackages, "output_owner": &c.OutputOwner, "output_group": &c.OutputGroup, "output_label": &c.OutputLabel,
+		"webhook_url": &c.WebhookURL, "webhook_secret_file": &c.WebhookSecretFile,
 	} {
 		if v := r.find(key).Text(); v != nil {
 			*into = *v
@@ -95,6 +96,7 @@ func (r *reader) read(c *Config) {
 		"compress": &c.Compress, "flatten": &c.Flatten, "inspect": &c.Inspect, "fix": &c.Fix, "regen_initramfs": &c.RegenInitramfs,
 		"fix_grub": &c.FixGrub, "fix_network": &c.FixNetwork, "remove_vmware_tools": &c.RemoveVMwareTools, "validate": &c.ValidateResult,
 		"boot_test": &c.BootTest, "serial_console": &c.SerialConsole, "compact": &c.Compact,
+		"retention_failed": &c.RetentionFailed,
 	} {
 		if v := r.find(key).Bool(); v != nil {
 			*into = *v
@@ -108,13 +110,17 @@ func (r *reader) read(c *Config) {
 	for key, into := range map[string]*time.Duration{
 		"poll_interval": &c.PollInterval, "settle": &c.Settle, "timed_settle": &c.TimedSettle, "missing_timeout": &c.MissingTimeout, "truncated_grace": &c.TruncatedGrace,
 		"stop_timeout": &c.StopTimeout, "stall_timeout": &c.StallTimeout, "boot_timeout": &c.BootTimeout,
+		"retention_age": &c.RetentionAge, "retention_records": &c.RetentionRecords,
 	} {
 		if v, ok := r.find(key).Duration(); ok {
 			*into = v
 		}
 	}
 	r.guests(c)
-	for key, into := range map[string]*[]string{"import_roots": &c.ImportRoots, "output_roots": &c.OutputRoots, "operators": &c.Operators} {
+	r.retention(c)
+	for key, into := range map[string]*[]string{
+		"import_roots": &c.ImportRoots, "output_roots": &c.OutputRoots, "operators": &c.Operators, "webhook_events": &c.WebhookEvents,
+	} {
 		switch n := r.find(key); {
 		case n == nil:
 		case n.Kind == sy.Text:

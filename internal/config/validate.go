@@ -55,6 +55,8 @@ func (c *Config) check() []sy.Fault {
 		c.AgentPackages = k.dir("agent_packages", c.AgentPackages)
 	}
 	k.guests(*c)
+	k.retention(*c)
+	k.webhook(c)
 	if c.WorkflowDir == c.OutputDir {
 		k.fault("output_dir", "", "the output cannot go into the workflow directory itself")
 	}
@@ -84,7 +86,7 @@ func (c *Config) check() []sy.Fault {
 	for key, d := range map[string]struct{ value, least time.Duration }{
 		"poll_interval": {c.PollInterval, MinPoll}, "settle": {c.Settle, 0}, "timed_settle": {c.TimedSettle, time.Second},
 		"missing_timeout": {c.MissingTimeout, time.Second}, "truncated_grace": {c.TruncatedGrace, 0}, "stop_timeout": {c.StopTimeout, 0}, "stall_timeout": {c.StallTimeout, time.Second},
-		"boot_timeout": {c.BootTimeout, minBoot},
+		"boot_timeout": {c.BootTimeout, minBoot}, "retention_age": {c.RetentionAge, 0}, "retention_records": {c.RetentionRecords, 0},
 	} {
 		if d.value < d.least || d.value > sy.MaxDuration {
 			k.fault(key, "", "want a duration from %s to %s, got %s", d.least, sy.MaxDuration, d.value)
