@@ -26,6 +26,8 @@ type convertOptions struct {
 	source, target string
 	sourceFormat   string
 	format         string
+	subformat      string
+	disk           int // number of a disk in an OVA, from 1 on; 0 is the only one
 	compress       bool
 	compression    string
 	level          int
@@ -39,22 +41,29 @@ func newImageConvert(con *console) *cobra.Command {
 		Short: "Convert one image, its whole chain included, without a queue and without touching the guest",
 		Long: `Convert one image, its whole chain included, without a queue and without touching the guest.
 
-A source that is compressed as a whole (gzip, xz, zstd, bzip2) is unpacked first, into DST's directory and without a name; what it
+A source may be an OVA: a disk is read where it stands in the archive, and when there are several, --disk chooses. One that is compressed as a whole (gzip, xz, zstd, bzip2) is unpacked first, into DST's directory and without a name; what it
 unpacks to is gone when the command ends. The source is never written and DST is never overwritten: it appears under its name when it is complete. Without
 --output-format the extension of DST decides, and qcow2 where it says nothing. The guest is not repaired: for a VM that has to
 boot on KVM use hyperctl manifest submit.`,
 		Example: `  hyperctl image convert web01.vmdk web01.qcow2 --verify
   hyperctl image convert web01.vhdx web01.qcow2 --compress --compression zstd --level 3
-  hyperctl image convert web01.img.xz web01.qcow2`,
+  hyperctl image convert web01.img.xz web01.qcow2
+  hyperctl image convert web01.ova data.qcow2 --disk 2
+  hyperctl image convert web01.qcow2 web01.vhd --subformat fixed`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.source, o.target = args[0], args[1]
+			if cmd.Flags().Changed("disk") && o.disk < 1 {
+				return usagef("--disk %d: disks are numbered from 1 on", o.disk)
+			}
 			o.compress = o.compress || cmd.Flags().Changed("compression") || cmd.Flags().Changed("level")
 			return runImageConvert(cmd.Context(), con, o)
 		},
 	}
 	f := cmd.Flags()
 	f.Var(enum{&o.format, writable()}, "output-format", "format of DST")
+	f.Var(enum{&o.subformat, subformats()}, "subformat", "kind of a vmdk (streamOptimized unless given) or vhd (dynamic unless given)")
+	f.IntVar(&o.disk, "disk", 0, "convert the disk with this `number` of an OVA, as hyperctl image info lists them")
 	f.BoolVar(&o.compress, "compress", false, "compress the content (qcow2)")
 	o.compression = manifest.CompressionZlib
 	f.Var(enum{&o.compression, []string{manifest.CompressionZlib, manifest.CompressionZstd}}, "compression", "how to compress; implies --compress")
@@ -62,6 +71,7 @@ boot on KVM use hyperctl manifest submit.`,
 	f.BoolVar(&o.verify, "verify", false, "read DST back and prove that it holds what SRC holds")
 	sourceFormat(cmd, &o.sourceFormat)
 	complete(cmd, "output-format", writable())
+	complete(cmd, "subformat", subformats())
 	return cmd
 }
 
@@ -72,6 +82,15 @@ func writable() []string {
 		if f.Write {
 			names = append(names, f.Name)
 		}
+	}
+	return names
+}
+
+// subformats are the names of all kinds of images that can be written.
+func subformats() []string {
+	var names []string
+	for _, f := range formats.Formats() {
+		names = append(names, f.Subformats...)
 	}
 	return names
 }
@@ -92,6 +111,10 @@ func (o *convertOptions) settle() error {
 	case target.Name == "":
 		return &failure{exit: exitUsage, what: fmt.Sprintf("format %s is not written", o.format),
 			why: "these are: " + strings.Join(writable(), ", "), try: "give --output-format"}
+	case o.subformat != "" && len(target.Subformats) == 0:
+		return usagef("format %s has no subformats", o.format)
+	case o.subformat != "" && !slices.Contains(target.Subformats, o.subformat):
+		return usagef("format %s has no subformat %s; it has %s", o.format, o.subformat, strings.Join(target.Subformats, " and "))
 	case !o.compress:
 		o.compression, o.level = "", 0
 	case !slices.Contains(target.Compression, o.compression):
@@ -181,7 +204,7 @@ func (o convertOptions) convert(ctx context.Context, con *console, img disk.Imag
 			con.note("%s stays behind: %s", tmp, rerr)
 		}
 	}()
-	w, err := formats.Create(o.format, f, img.Size(), formats.CreateOptions{Compression: o.compression, Level: o.level})
+	w, err := formats.Create(o.format, f, img.Size(), formats.CreateOptions{Compression: o.compression, Level: o.level, Subformat: o.subformat})
 	if err != nil {
 		return doc, outputFailure(o.target, err)
 	}

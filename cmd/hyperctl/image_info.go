@@ -18,7 +18,7 @@ func newImageInfo(con *console) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "info FILE...",
-		Short: "Tell what an image is: format, sizes, the files and parents that belong to it",
+		Short: "Tell what an image is: format, sizes, the files and parents that belong to it, the disks of an OVA",
 		Example: `  hyperctl image info web01.vmdk
   hyperctl image info *.vhdx -o json`,
 		Args: cobra.MinimumNArgs(1),
@@ -30,18 +30,19 @@ func newImageInfo(con *console) *cobra.Command {
 
 // imageDoc is an image in JSON and YAML. Sizes are in bytes.
 type imageDoc struct {
-	File        string     `json:"file"`
-	Format      string     `json:"format"`
-	Variant     string     `json:"variant,omitempty"`
-	Creator     string     `json:"creator,omitempty"`
-	VirtualSize int64      `json:"virtual_size"`
-	Allocated   int64      `json:"allocated"`            // content that is not known to be zero: what a conversion reads
-	DiskUsage   int64      `json:"disk_usage,omitempty"` // what its files take on this host
-	ClusterSize int64      `json:"cluster_size,omitempty"`
-	Compressed  bool       `json:"compressed,omitempty"`
-	Files       []string   `json:"files"`
-	Chain       []layerDoc `json:"chain,omitempty"` // all layers, the top first, when there is more than one
-	Notes       []string   `json:"notes,omitempty"`
+	File        string      `json:"file"`
+	Format      string      `json:"format"`
+	Variant     string      `json:"variant,omitempty"`
+	Creator     string      `json:"creator,omitempty"`
+	VirtualSize int64       `json:"virtual_size"`
+	Allocated   int64       `json:"allocated"`            // content that is not known to be zero: what a conversion reads
+	DiskUsage   int64       `json:"disk_usage,omitempty"` // what its files take on this host
+	ClusterSize int64       `json:"cluster_size,omitempty"`
+	Compressed  bool        `json:"compressed,omitempty"`
+	Files       []string    `json:"files"`
+	Chain       []layerDoc  `json:"chain,omitempty"` // all layers, the top first, when there is more than one
+	Disks       []memberDoc `json:"disks,omitempty"` // of an OVA; its sizes are their sums
+	Notes       []string    `json:"notes,omitempty"`
 }
 
 // layerDoc is one layer of a chain.
@@ -60,6 +61,11 @@ func runImageInfo(ctx context.Context, con *console, paths []string, format stri
 
 // lookAt opens an image and reads its map, but none of its content.
 func lookAt(ctx context.Context, path, format string) (imageDoc, error) {
+	if format == "" {
+		if d, ok, err := lookInside(ctx, path); ok || err != nil {
+			return d, err
+		}
+	}
 	img, err := openImage(ctx, path, format)
 	if err != nil {
 		return imageDoc{}, err
@@ -143,8 +149,10 @@ func writeImage(w io.Writer, s style, d imageDoc) {
 	fmt.Fprintf(w, "%-10s %s\n", "File", s.paint(bold, clean(d.File)))
 	row("Format", strings.TrimSpace(d.Format+" "+d.Variant))
 	row("Made by", d.Creator)
-	row("Size", fmt.Sprintf("%s (%d bytes)", bytesText(d.VirtualSize), d.VirtualSize))
-	row("Allocated", fmt.Sprintf("%s (%d bytes), what a conversion reads", bytesText(d.Allocated), d.Allocated))
+	if d.VirtualSize > 0 || !d.Compressed { // of what is compressed as a whole it is not known
+		row("Size", fmt.Sprintf("%s (%d bytes)", bytesText(d.VirtualSize), d.VirtualSize))
+		row("Allocated", fmt.Sprintf("%s (%d bytes), what a conversion reads", bytesText(d.Allocated), d.Allocated))
+	}
 	if d.DiskUsage > 0 {
 		row("On disk", bytesText(d.DiskUsage))
 	}
@@ -160,6 +168,9 @@ func writeImage(w io.Writer, s style, d imageDoc) {
 			break
 		}
 		row(map[bool]string{true: "Files"}[i == 0], f)
+	}
+	for _, m := range d.Disks {
+		row(fmt.Sprintf("Disk %d", m.Number), memberText(m))
 	}
 	for i, l := range d.Chain {
 		text := fmt.Sprintf("%d. %s %s", i+1, strings.TrimSpace(l.Format+" "+l.Variant), strings.Join(l.Files, ", "))

@@ -13,28 +13,36 @@ import (
 	"hyper2kvm/internal/manifest"
 )
 
-// open opens the source of a conversion, and its content if it is compressed as a whole. The content of what is stated to be raw is not
-// looked into.
+// open opens the source of a conversion: an image, its content if it is compressed as a whole, or a disk of an OVA. The content of what
+// is stated to be raw is not looked into.
 func (o convertOptions) open(ctx context.Context, con *console) (disk.Image, error) {
 	real, err := filepath.EvalSymlinks(o.source)
 	if err != nil {
 		return nil, imageFailure(o.source, err)
 	}
-	f, err := disk.OpenFile(real)
-	if err != nil {
+	var f disk.File
+	if f, err = disk.OpenFile(real); err != nil {
 		return nil, imageFailure(o.source, err)
 	}
-	if _, ok := packed.Detect(f); !ok || o.sourceFormat == manifest.FormatRaw && packed.PlainName(real) == real {
-		f.Close()
-		return openImage(ctx, o.source, o.sourceFormat)
+	asItIs := o.sourceFormat == manifest.FormatRaw
+	_, compressed := packed.Detect(f)
+	compressed = compressed && (!asItIs || packed.PlainName(real) != real)
+	if compressed {
+		file := f
+		defer file.Close()
+		if f, err = o.unpack(ctx, con, file); err != nil {
+			return nil, err
+		}
 	}
-	defer f.Close()
-	plain, err := o.unpack(ctx, con, f)
-	if err != nil {
-		return nil, err
+	if !asItIs && isArchive(f) {
+		return o.openFromOVA(ctx, con, f)
+	}
+	if o.disk != 0 {
+		f.Close()
+		return nil, usagef("--disk chooses a disk of an OVA, and %s is none", o.source)
 	}
 	dir := filepath.Dir(real)
-	img, err := formats.Open(ctx, plain, formats.OpenOptions{Format: o.sourceFormat, Open: disk.DirOpener(dir), Siblings: disk.DirSiblings(dir)})
+	img, err := formats.Open(ctx, f, formats.OpenOptions{Format: o.sourceFormat, Open: disk.DirOpener(dir), Siblings: disk.DirSiblings(dir)})
 	if err != nil {
 		return nil, imageFailure(o.source, err)
 	}

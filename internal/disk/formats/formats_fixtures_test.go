@@ -77,7 +77,7 @@ func TestFixturesConverted(t *testing.T) {
 		{"vmdk", "vmdk", formats.CreateOptions{}},
 		{"vhdx", "vhdx", formats.CreateOptions{}},
 		{"vhd", "vhd", formats.CreateOptions{}},
-		{"vhd fixed", "vhd", formats.CreateOptions{Fixed: true}},
+		{"vhd fixed", "vhd", formats.CreateOptions{Subformat: "fixed"}},
 		{"vdi", "vdi", formats.CreateOptions{}},
 	}
 	for _, f := range fixturesToRead(t, "ok") {

@@ -15,7 +15,7 @@ type Format struct {
 	Read, Write  bool
 	Compression  []string // that Create takes; "" is the format's own way
 	ClusterSizes bool     // Create takes a ClusterSize
-	FixedSize    bool     // Create takes Fixed
+	Subformats   []string // that Create takes, the usual one first; empty = there is one only
 }
 
 // CreateOptions say how to write an image. The zero value writes without compression.
@@ -23,7 +23,7 @@ type CreateOptions struct {
 	Compression string // "" for none, zlib, zstd; not every format has each
 	Level       int    // of the compression; 0 is the format's default
 	ClusterSize int    // bytes; 0 is the format's default
-	Fixed       bool   // a fixed disk, with all content at its place, as Azure wants a VHD; else one that holds what is allocated
+	Subformat   string // one of Format.Subformats; "" is the first
 }
 
 // format is an entry of the list.

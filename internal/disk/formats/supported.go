@@ -11,6 +11,12 @@ import (
 	"hyper2kvm/internal/disk/vmdk"
 )
 
+// The kinds of VHD that are written: one that holds what is allocated, and one with all content at its place, as Azure wants it.
+const (
+	vhdDynamic = "dynamic"
+	vhdFixed   = "fixed"
+)
+
 // supported are the formats that have a reader of their own, in the order in which they are tried; raw is tried after all others.
 func supported() []format {
 	return []format{
@@ -27,13 +33,17 @@ func supported() []format {
 		},
 		{
 			Format: Format{Name: "vmdk", Title: "VMware VMDK image", Extensions: []string{"vmdk"}, Read: true, Write: true,
-				Compression: []string{"", "zlib"}}, // streamOptimized is always compressed
+				Compression: []string{"", "zlib"}, // streamOptimized is always compressed
+				Subformats:  []string{vmdk.StreamOptimized, vmdk.MonolithicSparse}},
 			match: func(s *sample) bool { return vmdk.Probe(s.head) },
 			open: func(ctx context.Context, f disk.File, env disk.Env) (disk.Image, error) {
 				return opened(vmdk.Open(ctx, f, env))
 			},
 			create: func(t disk.Target, size int64, o CreateOptions) (disk.Writer, error) {
-				return created(vmdk.NewWriter(t, size, vmdk.Options{Level: o.Level}))
+				if o.Subformat == vmdk.MonolithicSparse && o.Compression != "" {
+					return nil, refusedToCreate("vmdk: %s is not compressed", o.Subformat)
+				}
+				return created(vmdk.NewWriter(t, size, vmdk.Options{Subformat: o.Subformat, Level: o.Level}))
 			},
 		},
 		{
@@ -60,13 +70,13 @@ func supported() []format {
 		},
 		{
 			Format: Format{Name: "vhd", Title: "VHD image", Extensions: []string{"vhd", "avhd", "vpc"}, Read: true, Write: true,
-				Compression: []string{""}, FixedSize: true},
+				Compression: []string{""}, Subformats: []string{vhdDynamic, vhdFixed}},
 			match: func(s *sample) bool { return vhd.Probe(s.head, s.tail) },
 			open: func(ctx context.Context, f disk.File, env disk.Env) (disk.Image, error) {
 				return opened(vhd.Open(ctx, f, env))
 			},
 			create: func(t disk.Target, size int64, o CreateOptions) (disk.Writer, error) {
-				return created(vhd.NewWriter(t, size, vhd.Options{Fixed: o.Fixed}))
+				return created(vhd.NewWriter(t, size, vhd.Options{Fixed: o.Subformat == vhdFixed}))
 			},
 		},
 	}
