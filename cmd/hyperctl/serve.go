@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -108,7 +109,7 @@ func runServe(ctx context.Context, con *console, o serveOptions) error {
 	warnTrusted(log, sp)
 	server := api.New(api.Options{
 		Spool: sp, User: userName(), Tokens: conf.tokens, NoAuth: o.auth == authNone, Hosts: conf.hosts, Secure: conf.tls != nil, Log: log,
-		Planner: planner{con, sp}, Dashboard: dashboardFiles(),
+		Planner: planner{con, sp}, Doctor: checker{con}, Dashboard: dashboardFiles(),
 	})
 	defer server.Close()
 	return con.serveOn(ctx, o, server, ls, log)
@@ -132,6 +133,9 @@ func (c *console) serveOn(ctx context.Context, o serveOptions, server *api.Serve
 		})
 	}
 	c.sayServing(o, server, ls)
+	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
+		log.Warn("systemd was not told that the server is ready", "error", err)
+	}
 	g.Go(func() error {
 		<-ctx.Done()
 		server.Close() // ends the event streams

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"net/http"
+	"time"
 
 	"hyper2kvm/internal/manifest"
 	"hyper2kvm/internal/queue"
@@ -47,9 +49,39 @@ func (s *Server) doctor(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := within(r, planTime)
 	defer cancel()
-	checks, err := s.o.Doctor.Checks(ctx)
+	checks, err := s.checks.get(ctx, s.o.Now, s.o.Doctor)
 	if err != nil {
 		return err
 	}
 	return reply(w, map[string]any{"checks": checks})
+}
+
+// checksTime is how long checks are taken for the truth: one of them starts a VM, which no client shall do again and again.
+const checksTime = 30 * time.Second
+
+// checks remembers what the last checks found. Clients that come while they are made wait for the same answer.
+type checks struct {
+	turn  chan struct{} // holds one while a client looks at the rest
+	found any
+	at    time.Time
+}
+
+func newChecks() *checks { return &checks{turn: make(chan struct{}, 1)} }
+
+func (c *checks) get(ctx context.Context, now func() time.Time, d Doctor) (any, error) {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if c.found != nil && now().Sub(c.at) < checksTime {
+		return c.found, nil
+	}
+	found, err := d.Checks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.found, c.at = found, now()
+	return found, nil
 }

@@ -53,6 +53,7 @@ type Server struct {
 	sessions *sessions
 	keys     *keys
 	metrics  *metrics
+	checks   *checks
 	plans    chan struct{} // as many as may be made at once
 	follows  chan struct{} // as many logs as may be followed at once
 	handler  http.Handler
@@ -76,7 +77,7 @@ func New(o Options) *Server {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{
-		o: o, dir: jobs.NewDir(o.Spool, o.User), sessions: newSessions(o.Now), keys: newKeys(o.Now), metrics: newMetrics(),
+		o: o, dir: jobs.NewDir(o.Spool, o.User), sessions: newSessions(o.Now), keys: newKeys(o.Now), metrics: newMetrics(), checks: newChecks(),
 		plans: make(chan struct{}, maxPlans), follows: make(chan struct{}, maxFollows), stop: stop,
 	}
 	s.hub = newHub(s.dir, o.Now)

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -28,11 +29,12 @@ const (
 
 // site is a workflow directory with jobs in every state, a daemon that answers requests, and a server on it.
 type site struct {
-	daemon *queue.Spool
-	server *Server
-	out    string
-	log    lockedText
-	ids    map[string]string // by name of the entry
+	daemon  *queue.Spool
+	server  *Server
+	out     string
+	log     lockedText
+	checked atomic.Int32
+	ids     map[string]string // by name of the entry
 }
 
 // lockedText is a text that several goroutines write.
@@ -76,9 +78,13 @@ func (p onePlan) PlanManifest(_ context.Context, _ string, b []byte) (any, error
 
 func (p onePlan) PlanEntry(context.Context, string) (any, error) { return p.plan() }
 
-type oneCheck struct{}
+// oneCheck finds all well, and counts how often it was asked.
+type oneCheck struct{ asked *atomic.Int32 }
 
-func (oneCheck) Checks(context.Context) (any, error) { return []string{"all well"}, nil }
+func (o oneCheck) Checks(context.Context) (any, error) {
+	o.asked.Add(1)
+	return []map[string]string{{"check": "kvm", "verdict": "ok", "detail": "all well"}}, nil
+}
 
 func must(tb testing.TB, err error) {
 	tb.Helper()
@@ -106,7 +112,7 @@ func newSite(tb testing.TB, change ...func(*Options)) *site {
 	tokens, err := ParseTokens(strings.NewReader("# those of the test\n\nfull " + fullToken + " operator\nread " + readToken + "\n"))
 	must(tb, err)
 	o := Options{
-		Spool: spool, User: "tester", Tokens: tokens, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Planner: onePlan{}, Doctor: oneCheck{},
+		Spool: spool, User: "tester", Tokens: tokens, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Planner: onePlan{}, Doctor: oneCheck{&s.checked},
 		Dashboard: fstest.MapFS{
 			"index.html":            {Data: []byte(`<!doctype html><meta property="csp-nonce" nonce="` + nonceMark + `"><div id="root"></div>`)},
 			"assets/app-abc.js":     {Data: []byte("let a = 1")},

@@ -362,3 +362,22 @@ func TestWithoutDaemon(t *testing.T) {
 		}
 	}
 }
+
+// TestChecksAreNotMadeForEveryClient: one of them starts a VM.
+func TestChecksAreNotMadeForEveryClient(t *testing.T) {
+	now := time.Now()
+	s := newSite(t, func(o *Options) { o.Now = func() time.Time { return now } })
+	for range 3 {
+		if resp := s.call(t, "GET", "/api/doctor", readToken, ""); resp.StatusCode != http.StatusOK {
+			t.Errorf("checks: %d", resp.StatusCode)
+		}
+	}
+	if n := s.checked.Load(); n != 1 {
+		t.Errorf("three clients had the checks made %d times", n)
+	}
+	now = now.Add(checksTime)
+	s.call(t, "GET", "/api/doctor", readToken, "")
+	if n := s.checked.Load(); n != 2 {
+		t.Errorf("old checks were made anew %d times", n-1)
+	}
+}
