@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -29,11 +30,14 @@ func (l listener) String() string { return l.Addr().Network() + ":" + l.Addr().S
 
 // url is how a browser on this machine reaches the address.
 func (l listener) url() string {
-	scheme := "http"
+	scheme, host := "http", l.Addr().String()
 	if l.secure {
 		scheme = "https"
 	}
-	return scheme + "://" + l.Addr().String()
+	if addr, ok := l.Addr().(*net.TCPAddr); ok && addr.IP.IsUnspecified() {
+		host = net.JoinHostPort("localhost", strconv.Itoa(addr.Port))
+	}
+	return scheme + "://" + host
 }
 
 type listeners []listener

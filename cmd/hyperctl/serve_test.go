@@ -119,3 +119,18 @@ func TestSocketPath(t *testing.T) {
 		t.Errorf("an empty path: %v", err)
 	}
 }
+
+func TestURLOfAListener(t *testing.T) {
+	for address, want := range map[string]string{"0.0.0.0:0": "http://localhost:", "127.0.0.1:0": "http://127.0.0.1:"} {
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (listener{Listener: l}).url(); !strings.HasPrefix(got, want) {
+			t.Errorf("%s is reached at %s, want %s", address, got, want)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
