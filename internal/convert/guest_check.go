@@ -225,7 +225,7 @@ func (r *Run) plantMarker(ctx context.Context, s *session, token string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := guest.Apply(ctx, s, work.Changes, unheard{}); err != nil {
+	if _, err := guest.Apply(ctx, s, work.Changes, unheard{}, r.Clock); err != nil {
 		return err
 	}
 	files, err := r.guests.Marker(token, system.Init)

@@ -60,7 +60,7 @@ func (r *Run) repair(ctx context.Context) error {
 	if r.undo, err = newUndo(filepath.Join(r.Request.Partial, undoName)); err != nil {
 		return err
 	}
-	done, err := guest.Apply(ctx, r.session, work.Changes, &journal{r})
+	done, err := guest.Apply(ctx, r.session, work.Changes, &journal{r}, r.Clock)
 	for _, d := range done {
 		r.Repairs = append(r.Repairs, repairOf(d))
 		if d.Failed != "" {
@@ -249,5 +249,7 @@ func (r *Run) swapSources(ctx context.Context) error {
 	return r.closeSession(ctx)
 }
 
-// took rounds a duration for a report.
-func took(d time.Duration) float64 { return max(d, 0).Round(time.Millisecond).Seconds() }
+// took is a duration as a report has it: seconds with three decimals.
+func took(d time.Duration) float64 {
+	return float64(max(d, 0).Round(time.Millisecond).Milliseconds()) / 1000
+}

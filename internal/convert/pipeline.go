@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"hyper2kvm/internal/manifest"
 )
@@ -70,12 +69,12 @@ func runStage(ctx context.Context, r *Run, s Stage, index, count int) (manifest.
 	r.Events.Stage(s.Name, index, count, statusStart, "", 0)
 	began := r.Clock()
 	err := orCancelled(ctx, guarded(ctx, r, s))
-	took := max(r.Clock().Sub(began), 0)
-	report.Seconds, report.Status = took.Round(time.Millisecond).Seconds(), manifest.StageDone
+	lasted := max(r.Clock().Sub(began), 0)
+	report.Seconds, report.Status = took(lasted), manifest.StageDone
 	if err != nil {
 		report.Status, report.Reason = manifest.StageFailed, oneLine(err.Error())
 	}
-	r.Events.Stage(s.Name, index, count, report.Status, report.Reason, took)
+	r.Events.Stage(s.Name, index, count, report.Status, report.Reason, lasted)
 	return report, err
 }
 

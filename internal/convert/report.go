@@ -14,7 +14,7 @@ func (r *Run) report(started time.Time, stages []manifest.StageReport, failure *
 	rep := manifest.Report{
 		Schema: manifest.ReportSchema, ID: r.Request.ID, JobID: r.Request.JobID, Name: r.Request.Job.Name,
 		Status: statusSuccess, Version: r.Request.Version,
-		StartedAt: started, FinishedAt: finished, Seconds: max(finished.Sub(started), 0).Round(time.Millisecond).Seconds(),
+		StartedAt: started, FinishedAt: finished, Seconds: took(finished.Sub(started)),
 		Job: r.Request.Job, Stages: stages, Disks: r.diskReports(), DomainXML: r.domainXML,
 		Warnings: append([]manifest.Warning{}, r.Warnings...), Error: failure,
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"time"
 )
 
 // Target is a tree that can be changed.
@@ -35,23 +36,25 @@ type Journal interface {
 // Done is a Change that was made.
 type Done struct {
 	Change
-	Output  string  `json:"output,omitempty"` // of the command, its end
-	Seconds float64 `json:"seconds,omitempty"`
-	Failed  string  `json:"failed,omitempty"` // why an optional command left things as they were
+	Output  string  `json:"output,omitempty"`  // of the command, its end
+	Seconds float64 `json:"seconds,omitempty"` // that the step took
+	Failed  string  `json:"failed,omitempty"`  // why an optional command left things as they were
 }
 
 // maxOutput is how much of a command's output is kept: its end, where the reason stands.
 const maxOutput = 8 << 10
 
 // Apply makes changes in order. It first looks whether there is room for all commands, so that nothing is half done for want of space.
-// It stops at the first failure and returns what was done until then.
-func Apply(ctx context.Context, target Target, changes []Change, journal Journal) ([]Done, error) {
+// It stops at the first failure and returns what was done until then. clock times each step.
+func Apply(ctx context.Context, target Target, changes []Change, journal Journal, clock func() time.Time) ([]Done, error) {
 	if err := checkRoom(ctx, target, changes); err != nil {
 		return nil, err
 	}
 	var done []Done
 	for _, c := range changes {
+		began := clock()
 		d, err := apply(ctx, target, c, journal)
+		d.Seconds = float64(max(clock().Sub(began), 0).Milliseconds()) / 1000
 		if err != nil {
 			return done, fmt.Errorf("%s: %w", c.Fixer, err)
 		}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hyper2kvm/internal/guest"
 )
@@ -81,7 +82,7 @@ func runCase(t *testing.T, dir string, setup Setup) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := guest.Apply(t.Context(), tree, work.Changes, quiet{}); err != nil {
+	if _, err := guest.Apply(t.Context(), tree, work.Changes, quiet{}, time.Now); err != nil {
 		t.Fatalf("apply: %v", err)
 	}
 	if *update {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -220,7 +221,7 @@ func TestInitramfsFailures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = guest.Apply(t.Context(), tree, work.Changes, noJournal{})
+			_, err = guest.Apply(t.Context(), tree, work.Changes, noJournal{}, time.Now)
 			if !errors.Is(err, tc.want) {
 				t.Errorf("error %v, want %v", err, tc.want)
 			}
@@ -255,7 +256,7 @@ func TestRescueMayFail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done, err := guest.Apply(t.Context(), tree, work.Changes, noJournal{})
+	done, err := guest.Apply(t.Context(), tree, work.Changes, noJournal{}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

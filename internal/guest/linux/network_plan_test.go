@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -83,7 +84,7 @@ func TestNetworkOfAnyGuest(t *testing.T) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		if _, err := guest.Apply(t.Context(), tree, work.Changes, toolJournal{}); err != nil {
+		if _, err := guest.Apply(t.Context(), tree, work.Changes, toolJournal{}, time.Now); err != nil {
 			r.Fatal(err)
 		}
 		again, err := guest.NewWork(t.Context(), guest.System{}, tree, networkFixers(o))

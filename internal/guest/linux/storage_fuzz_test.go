@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hyper2kvm/internal/guest"
 	"hyper2kvm/internal/guest/guesttest"
@@ -40,7 +41,7 @@ func fuzzFixers(t *testing.T, fixers []guest.Fixer, name string, content []byte)
 	if len(work.Warnings) > len(fixers)*(maxWarnings+1) {
 		t.Fatalf("%d warnings", len(work.Warnings))
 	}
-	if _, err := guest.Apply(t.Context(), tree, work.Changes, silent{}); err != nil {
+	if _, err := guest.Apply(t.Context(), tree, work.Changes, silent{}, time.Now); err != nil {
 		t.Fatal(err)
 	}
 	after, _ := tree.Get(name)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -137,7 +138,7 @@ func TestSwapUnitGetsTheNameOfItsDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := guest.Apply(t.Context(), tree, work.Changes, silent{}); err != nil {
+	if _, err := guest.Apply(t.Context(), tree, work.Changes, silent{}, time.Now); err != nil {
 		t.Fatal(err)
 	}
 	const name = `dev-disk-by\x2duuid-1\x2d2.swap`

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hyper2kvm/internal/guest"
 	"hyper2kvm/internal/guest/guesttest"
@@ -87,7 +88,7 @@ func TestToolsAreNotSaidToBeGoneWhileTheyAreThere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			done, err := guest.Apply(t.Context(), tree, work.Changes, toolJournal{})
+			done, err := guest.Apply(t.Context(), tree, work.Changes, toolJournal{}, time.Now)
 			if err != nil {
 				t.Fatalf("an optional removal stops the repair: %v", err)
 			}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -146,7 +147,7 @@ func TestConfiguringTwice(t *testing.T) {
 			if err := tool.configure(t.Context(), tree, modules, &p); err != nil {
 				rt.Fatal(err)
 			}
-			if _, err := guest.Apply(t.Context(), tree, p.Changes, noJournal{}); err != nil {
+			if _, err := guest.Apply(t.Context(), tree, p.Changes, noJournal{}, time.Now); err != nil {
 				rt.Fatal(err)
 			}
 			var again guest.Proposal
