@@ -53,7 +53,7 @@ var floors = map[string][]string{
 	},
 	"internal/daemon": {
 		"internal/atomicfile", "internal/queue", "internal/manifest", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/disk/vmdk", "internal/machine",
-		"internal/machine/ovf", "internal/machine/vmx", "internal/machine/ova", "internal/version",
+		"internal/machine/ovf", "internal/machine/vmx", "internal/machine/ova", "internal/version", "internal/sandbox",
 	},
 	"tui":                {"internal/queue", "internal/manifest", "tui/hush", "internal/jobs", "tui/look"},
 	"tui/wizard":         {"internal/manifest", "tui/hush", "tui/look", "tui/wizard/answers"},

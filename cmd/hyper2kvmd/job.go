@@ -21,7 +21,7 @@ func runJob() int {
 	unix.CloseOnExec(lockFD) // the programs that a job starts must not hold the queue
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if err := daemon.ServeJob(ctx, os.Stdin, os.Stdout, stageHook()); err != nil {
+	if err := daemon.ServeJob(ctx, os.Stdin, os.Stdout, childOptions()); err != nil {
 		fmt.Fprintln(os.Stderr, "job:", err)
 		return exitError
 	}

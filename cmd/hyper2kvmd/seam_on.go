@@ -6,17 +6,19 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"hyper2kvm/internal/daemon"
 )
 
-// stageHook stops a job before the stage that $H2K_TEST_HOLD/<stage> names: it says so by creating <stage>.held and goes on when
+// childOptions stops a job before the stage that $H2K_TEST_HOLD/<stage> names: it says so by creating <stage>.held and goes on when
 // <stage> is gone.
-func stageHook() func(stage string) {
+func childOptions() daemon.ChildOptions {
 	dir := os.Getenv("H2K_TEST_HOLD")
 	if dir == "" {
-		return nil
+		return daemon.ChildOptions{}
 	}
-	daemon := os.Getppid()
-	return func(stage string) {
+	parent := os.Getppid()
+	return daemon.ChildOptions{Write: []string{dir}, OnStage: func(stage string) {
 		gate := filepath.Join(dir, stage)
 		if _, err := os.Stat(gate); err != nil {
 			return
@@ -27,10 +29,10 @@ func stageHook() func(stage string) {
 				_ = os.Remove(gate + ".held")
 				return
 			}
-			if os.Getppid() != daemon {
+			if os.Getppid() != parent {
 				os.Exit(exitError) // killed daemons leave no one behind, not even here
 			}
 			time.Sleep(5 * time.Millisecond)
 		}
-	}
+	}}
 }

@@ -124,7 +124,7 @@ func settingsOf(c config.Config) (daemon.Settings, error) {
 		ImportRoots: c.ImportRoots, OutputRoots: c.OutputRoots, Operators: c.Operators,
 		Settle: c.Settle, TimedSettle: c.TimedSettle, MissingTimeout: c.MissingTimeout, TruncatedGrace: c.TruncatedGrace,
 		Rescan: c.PollInterval, StallTimeout: c.StallTimeout, StopTimeout: c.StopTimeout, KillAfter: killAfter,
-		GuestMemory: guestMemory(c.GuestMemory), BootTimeout: c.BootTimeout, AgentPackages: c.AgentPackages, Owner: owner,
+		GuestMemory: guestMemory(c.GuestMemory), BootTimeout: c.BootTimeout, AgentPackages: c.AgentPackages, Owner: owner, Sandbox: c.Sandbox,
 	}, nil
 }
 

@@ -95,7 +95,7 @@ func (r *reader) read(c *Config) {
 	for key, into := range map[string]*bool{
 		"compress": &c.Compress, "flatten": &c.Flatten, "inspect": &c.Inspect, "fix": &c.Fix, "regen_initramfs": &c.RegenInitramfs,
 		"fix_grub": &c.FixGrub, "fix_network": &c.FixNetwork, "remove_vmware_tools": &c.RemoveVMwareTools, "validate": &c.ValidateResult,
-		"boot_test": &c.BootTest, "serial_console": &c.SerialConsole, "compact": &c.Compact,
+		"boot_test": &c.BootTest, "serial_console": &c.SerialConsole, "compact": &c.Compact, "sandbox": &c.Sandbox,
 		"retention_failed": &c.RetentionFailed,
 	} {
 		if v := r.find(key).Bool(); v != nil {

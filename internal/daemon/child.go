@@ -47,10 +47,11 @@ type child struct {
 	reaped bool // its number may be another process's by now
 }
 
-// start runs the program with the queue's lock as fd 3: as long as a child lives, the lock is held. The job is not sent yet.
-func (s Spawner) start(lock *os.File, killAfter time.Duration) (*child, error) {
+// start runs the program with the queue's lock as fd 3: as long as a child lives, the lock is held. Its temporary files stand in temp. The
+// job is not sent yet.
+func (s Spawner) start(lock *os.File, killAfter time.Duration, temp string) (*child, error) {
 	cmd := exec.Command(s.Path, s.Args...) //nolint:noctx // stopped by stop, which gives it time to clean up
-	cmd.Env = s.Env
+	cmd.Env = withScratch(s.Env, temp)
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{lock}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -10,15 +10,22 @@ import (
 
 	"hyper2kvm/internal/convert"
 	"hyper2kvm/internal/manifest"
+	"hyper2kvm/internal/sandbox"
 )
 
 // errAborted is the cause of a child's context when the daemon closed its stdin: the daemon is gone or wants no result.
 var errAborted = errors.New("the daemon went away")
 
-// ServeJob is the child's side: it reads the job from in, runs it and writes events and the result to out. The end of in
-// aborts the job without a result, so that no child outlives its daemon. ctx is cancelled by a signal: then the result says
-// that the job was cancelled. onStage, if not nil, is called before each stage: tests stop a job there.
-func ServeJob(ctx context.Context, in io.Reader, out io.Writer, onStage func(stage string)) error {
+// ChildOptions is what tests do in the process of a job. The zero value does nothing.
+type ChildOptions struct {
+	OnStage func(stage string) // called before each stage: a job can be stopped there
+	Write   []string           // directories that OnStage writes in
+}
+
+// ServeJob is the child's side: it reads the job from in, gives up what the job does not need, runs it and writes events and the result
+// to out. The end of in aborts the job without a result, so that no child outlives its daemon. ctx is cancelled by a signal: then the
+// result says that the job was cancelled.
+func ServeJob(ctx context.Context, in io.Reader, out io.Writer, o ChildOptions) error {
 	lines := bufio.NewReaderSize(in, 64<<10)
 	first, err := lines.ReadBytes('\n')
 	if err != nil {
@@ -34,9 +41,21 @@ func ServeJob(ctx context.Context, in io.Reader, out io.Writer, onStage func(sta
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	side := &childSide{out: &sender{w: out}, answers: make(chan message, 1), onStage: onStage}
+	side := &childSide{out: &sender{w: out}, answers: make(chan message, 1), onStage: o.OnStage}
 	go side.listen(ctx, lines, cancel)
-
+	if m.Sandbox { // before a byte of the source is read
+		missing, err := sandbox.Enter(policy(*m.Request, o.Write))
+		if err != nil {
+			f := convert.Failure("", &convert.CodedError{
+				Code: manifest.CodeJobInternal, Err: fmt.Errorf("confine the job: %w", err),
+				Hint: "report it; with sandbox: false in the daemon's configuration jobs run unconfined",
+			})
+			return errors.Join(err, side.out.send(message{Type: msgResult, Failure: &f}))
+		}
+		for _, part := range missing {
+			side.Log("", "sandbox: "+part)
+		}
+	}
 	report, err := convert.Execute(ctx, *m.Request, side, side, convert.Options{Clock: time.Now})
 	if errors.Is(context.Cause(ctx), errAborted) {
 		return errAborted

@@ -59,7 +59,7 @@ func startTestChild(t *testing.T, part string) *child {
 		t.Fatal(err)
 	}
 	s := Spawner{Path: self, Env: append(os.Environ(), "H2K_TEST_CHILD="+part)}
-	c, err := s.start(lock, 2*time.Second)
+	c, err := s.start(lock, 2*time.Second, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,19 +19,24 @@ func (d *Daemon) serveRequests(ctx context.Context) {
 			d.log.Error("requests of clients cannot be read", "error", err)
 		}
 		for _, r := range requests {
-			answer, err := d.answer(ctx, r)
-			d.log.Info("request", "verb", r.Verb, "job", r.Job, "by", userName(r.UID), "answer", answer, "error", err)
-			reply := queue.Reply{OK: true, Message: answer}
-			if err != nil {
-				reply = queue.Refused(err)
-			}
-			if err := r.Answer(reply); err != nil {
-				d.log.Error("answer a request", "verb", r.Verb, "error", err)
-			}
+			d.serveRequest(ctx, r)
 		}
 		if !pause(ctx, requestPoll) {
 			return
 		}
+	}
+}
+
+// serveRequest does what one request asks, and answers it.
+func (d *Daemon) serveRequest(ctx context.Context, r queue.Request) {
+	answer, err := d.answer(ctx, r)
+	d.log.Info("request", "verb", r.Verb, "job", r.Job, "by", userName(r.UID), "answer", answer, "error", err)
+	reply := queue.Reply{OK: true, Message: answer}
+	if err != nil {
+		reply = queue.Refused(err)
+	}
+	if err := r.Answer(reply); err != nil {
+		d.log.Error("answer a request", "verb", r.Verb, "error", err)
 	}
 }
 
@@ -64,6 +69,8 @@ func (d *Daemon) answer(ctx context.Context, r queue.Request) (string, error) {
 			return "", fmt.Errorf("%w: %w", queue.ErrDenied, err)
 		}
 		return "released", d.inbox.Release(found.Name)
+	case queue.VerbPriority:
+		return d.setPriority(ctx, s, r)
 	}
 	// What concerns everybody's jobs is for root, the daemon's user and the operators.
 	if err := d.trust.operator(s, r.UID, d.trust.self); err != nil {
@@ -104,6 +111,47 @@ func (d *Daemon) cancel(ctx context.Context, s Settings, r queue.Request) (strin
 		return "", fmt.Errorf("%w: %s is being finished", queue.ErrState, found.Name)
 	}
 	return "", fmt.Errorf("%w: %s is %s", queue.ErrState, found.Name, found.State)
+}
+
+// setPriority changes when an entry that has not been claimed yet will be.
+func (d *Daemon) setPriority(ctx context.Context, s Settings, r queue.Request) (string, error) {
+	var name string
+	var submitter uint32
+	if r.Ino != 0 {
+		var err error
+		if name, submitter, err = d.spool.EntryOf(r.Control); err != nil {
+			return "", err
+		}
+	} else {
+		found, err := d.spool.Find(ctx, r.Job)
+		if err != nil {
+			return "", err
+		}
+		if found.State != queue.Queued && found.State != queue.Waiting {
+			return "", fmt.Errorf("%w: %s is %s; only what is in the queue has an order", queue.ErrState, found.Name, found.State)
+		}
+		name, submitter = found.Name, submitterOf(found)
+	}
+	if err := d.trust.operator(s, r.UID, submitter); err != nil {
+		return "", fmt.Errorf("%w: %w", queue.ErrDenied, err)
+	}
+	if err := d.spool.SetPriority(name, r.Priority); err != nil {
+		return "", err
+	}
+	return "priority " + queue.PriorityText(r.Priority), nil
+}
+
+// earlyPriorities answers the requests for a priority that were made while no daemon ran, before anything is claimed.
+func (d *Daemon) earlyPriorities(ctx context.Context) {
+	requests, err := d.spool.Requests(ctx)
+	if err != nil {
+		d.log.Error("requests of clients cannot be read", "error", err)
+	}
+	for _, r := range requests {
+		if r.Verb == queue.VerbPriority {
+			d.serveRequest(ctx, r)
+		}
+	}
 }
 
 // recall returns a running job to the queue: a config that arrived late names its file.

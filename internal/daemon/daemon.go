@@ -12,6 +12,7 @@ import (
 
 	"hyper2kvm/internal/atomicfile"
 	"hyper2kvm/internal/queue"
+	"hyper2kvm/internal/sandbox"
 )
 
 // Options are what a Daemon is built from.
@@ -77,6 +78,11 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 	d.spool = spool
 	if err := makeOutputDir(s.OutputDir); err != nil {
 		return nil, errors.Join(err, spool.Close())
+	}
+	if s.Sandbox {
+		for _, part := range sandbox.Missing() {
+			o.Log.Warn("the processes of jobs are confined only in part", "missing", part)
+		}
 	}
 	for _, r := range spool.Recovered() {
 		o.Log.Info("recovered", "job", r.ID, "entry", r.Entry, "action", r.Action, "reason", r.Reason)
@@ -144,6 +150,7 @@ func (d *Daemon) Reload(s Settings) (later []string, err error) {
 func (d *Daemon) Run(ctx, hurry context.Context) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	d.earlyPriorities(ctx)
 	var roles sync.WaitGroup
 	roles.Go(func() { d.heartbeat(background) })
 	roles.Go(func() { d.serveRequests(background) })

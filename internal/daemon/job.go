@@ -144,7 +144,12 @@ func (j *job) attempt(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return outcome{}, outputFault(err)
 	}
-	c, err := j.d.spawn.start(j.d.spool.LockFile(), s.KillAfter)
+	temp, remove, err := scratch()
+	if err != nil {
+		return outcome{unfit: err}, nil
+	}
+	defer remove()
+	c, err := j.d.spawn.start(j.d.spool.LockFile(), s.KillAfter, temp)
 	if err != nil {
 		return outcome{unfit: err}, nil
 	}
@@ -196,7 +201,7 @@ func (j *job) listen(ctx context.Context, c *child, s Settings, req convert.Requ
 	defer func() { out.stalled = stalled() }()
 	memory := j.d.memory.account(j.log)
 	defer memory.close()
-	if err := c.out.send(message{Type: msgJob, Request: &req}); err != nil {
+	if err := c.out.send(message{Type: msgJob, Request: &req, Sandbox: s.Sandbox}); err != nil {
 		c.stop() // what it said is still worth reading
 	}
 	meter := &progressMeter{clock: j.d.clock, publish: j.claim.Progress, id: j.id}

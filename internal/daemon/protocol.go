@@ -44,6 +44,7 @@ type message struct {
 	Type string `json:"type"`
 
 	Request *convert.Request  `json:"request,omitempty"` // job
+	Sandbox bool              `json:"sandbox,omitempty"` // job: the child is to confine itself
 	Dir     string            `json:"dir,omitempty"`     // placed
 	Denied  *manifest.Failure `json:"denied,omitempty"`  // denied
 

@@ -30,6 +30,7 @@ type Settings struct {
 	BootTimeout    time.Duration // of a boot test with KVM
 	AgentPackages  string        // absolute directory, or ""
 	Owner          convert.Ownership
+	Sandbox        bool // the process of a job is confined to its own files
 }
 
 // ModeManifest leaves lone disks for manifests to name; ModeDisk converts them.

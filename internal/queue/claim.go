@@ -130,6 +130,9 @@ func (s *Spool) newRecord(e Entry, need Need, members []string) Record {
 			rec.Submitter, rec.Batch = o.Submitter, o.Batch
 		}
 	}
+	if p := s.priorityOf(e.Identity); p != PriorityNormal {
+		rec.Priority = p
+	}
 	rec.OriginalName, rec.OriginalB64 = keepName(e.Name)
 	rec.JobID = jobIDOf(rec.OriginalName)
 	rec.Dir, rec.Kind, rec.Phase = e.Dir, need.Kind, PhaseClaimed

@@ -26,9 +26,11 @@ const (
 	VerbPause   = "pause"   // claim nothing until resume
 	VerbResume  = "resume"
 	VerbDrain   = "drain" // claim nothing more and end when nothing runs
+
+	VerbPriority = "priority" // of an entry that is queued or waits: let it start sooner or later
 )
 
-var verbs = []string{VerbCancel, VerbRetry, VerbRelease, VerbPause, VerbResume, VerbDrain}
+var verbs = []string{VerbCancel, VerbRetry, VerbRelease, VerbPause, VerbResume, VerbDrain, VerbPriority}
 
 // Limits of control/, to which a whole group may write.
 const (
@@ -49,6 +51,9 @@ type Control struct {
 	Job    string `json:"job,omitempty"` // id, entry name or job_id
 	By     string `json:"by,omitempty"`  // for the log; the owner of the file is what counts
 	Reason string `json:"reason,omitempty"`
+
+	Priority int    `json:"priority,omitempty"` // of VerbPriority
+	Ino      uint64 `json:"ino,omitempty"`      // of VerbPriority: the entry has this inode, whatever its name is by now
 }
 
 // Reply is the daemon's answer.
@@ -97,22 +102,36 @@ func (s *Spool) Request(ctx context.Context, c Control) (Reply, error) {
 	if held, err := s.locked(); err == nil && !held {
 		return Reply{}, fmt.Errorf("%w: no daemon runs on %s", ErrState, s.dir)
 	}
-	c.Schema = RecordSchema
-	b, err := json.Marshal(c)
+	name, err := s.putRequest(c)
 	if err != nil {
 		return Reply{}, err
 	}
+	return s.awaitReply(ctx, name)
+}
+
+// putRequest writes a request and says under which name.
+func (s *Spool) putRequest(c Control) (name string, err error) {
+	c.Schema = RecordSchema
+	b, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
 	if len(b) > maxRequest {
-		return Reply{}, fmt.Errorf("%w: a request of %d bytes, at most %d", ErrName, len(b), maxRequest)
+		return "", fmt.Errorf("%w: a request of %d bytes, at most %d", ErrName, len(b), maxRequest)
 	}
-	name := newID(s.clock()) + ".json"
+	name = newID(s.clock()) + ".json"
 	err = atomicfile.WriteFast(s.own("control", name), b, modeFile)
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return Reply{}, fmt.Errorf("%w: %w; be of the group of %s", ErrDenied, err, s.own("control"))
-	case err != nil:
-		return Reply{}, err
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w: %w; be of the group of %s", ErrDenied, err, s.own("control"))
 	}
+	return name, err
+}
+
+// takeBack removes a request, unless the daemon has it already.
+func (s *Spool) takeBack(name string) { _ = os.Remove(s.own("control", name)) }
+
+// awaitReply waits for the answer to a request, and takes it back when there is none in time.
+func (s *Spool) awaitReply(ctx context.Context, name string) (Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, replyWait)
 	defer cancel()
 	for {
@@ -127,7 +146,7 @@ func (s *Spool) Request(ctx context.Context, c Control) (Reply, error) {
 			return Reply{}, err
 		}
 		if err := sleep(ctx, replyPoll); err != nil {
-			_ = os.Remove(s.own("control", name)) // unless the daemon has it already
+			s.takeBack(name)
 			return Reply{}, fmt.Errorf("no answer from the daemon: %w", err)
 		}
 	}

@@ -25,6 +25,7 @@ type finalFile struct {
 	Hint         string            `json:"hint"`
 	Warnings     []json.RawMessage `json:"warnings"`
 	Submitter    *uint32           `json:"submitter_uid"`
+	Priority     int               `json:"priority"`
 	Source       struct {
 		Size     int64    `json:"size"`
 		Identity Identity `json:"identity"`
@@ -73,6 +74,9 @@ func (s *Spool) readFinal(terminal, date, entry string, raw bool) (Job, finalFil
 		j.FinishedAt, j.Reason = when(f.FailedAt), f.Error
 	}
 	j.Code, j.Hint, j.Warnings, j.Submitter = f.Code, f.Hint, len(f.Warnings), f.Submitter
+	if validPriority(f.Priority) {
+		j.Priority = f.Priority
+	}
 	if f.Log != "" && filepath.IsLocal(f.Log) {
 		j.LogPath = s.path(f.Log)
 	}
@@ -87,7 +91,7 @@ func (s *Spool) runningJob(r Record) Job {
 	j := Job{
 		ID: r.ID, JobID: r.JobID, Name: r.Entry, OriginalName: r.OriginalName, Kind: r.Kind, State: Running,
 		Path: s.path(DirRunning, r.Entry), Size: r.Identity.Size, Date: r.Date, QueuedAt: &r.QueuedAt, StartedAt: r.StartedAt,
-		OutputDir: r.OutputDir, Submitter: &r.Submitter, LogPath: s.jobPath(r.ID, "job.log"),
+		OutputDir: r.OutputDir, Submitter: &r.Submitter, Priority: r.Priority, LogPath: s.jobPath(r.ID, "job.log"),
 	}
 	var p Progress
 	if readJSON(s.jobPath(r.ID, "progress.json"), &p) == nil {

@@ -346,6 +346,7 @@ func (s *Spool) finalRecord(r Record, o Outcome, now time.Time) (json.RawMessage
 	set("original_name_b64", r.OriginalB64, r.OriginalB64 != "")
 	set("output_dir", r.OutputDir, r.OutputDir != "")
 	set("members", r.Members, len(r.Members) > 0)
+	set("priority", r.Priority, r.Priority != 0)
 	set("batch", r.Batch, r.Batch != "")
 	set("parts", r.Parts, len(r.Parts) > 0)
 	set("log", logName(r), exists(s.jobPath(r.ID, "job.log")))

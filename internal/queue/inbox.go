@@ -259,17 +259,29 @@ func (i *Inbox) call(f func()) bool {
 	}
 }
 
-// itemHeap orders runnable entries: who waited longest is first, by the time that no user can set, then by name.
+// itemHeap orders runnable entries: the next to be claimed is first.
 type itemHeap []*item
 
 func (h itemHeap) Len() int           { return len(h) }
-func (h itemHeap) Less(a, b int) bool { return h[a].before(h[b]) }
-func (h itemHeap) Swap(a, b int)      { h[a], h[b] = h[b], h[a] }
-func (h *itemHeap) Push(x any)        { *h = append(*h, x.(*item)) }
+func (h itemHeap) Less(a, b int) bool { return h[a].comesBefore(h[b]) }
+func (h itemHeap) Swap(a, b int) {
+	h[a], h[b] = h[b], h[a]
+	h[a].place, h[b].place = a, b
+}
+
+func (h *itemHeap) Push(x any) {
+	it := x.(*item)
+	it.place = len(*h)
+	*h = append(*h, it)
+}
+
 func (h *itemHeap) Pop() any {
 	last := (*h)[len(*h)-1]
 	*h = slices.Delete(*h, len(*h)-1, len(*h))
 	return last
 }
+
+// fix puts an entry, which must be on the heap, where it belongs by now.
+func (h *itemHeap) fix(it *item) { heap.Fix(h, it.place) }
 
 var _ heap.Interface = (*itemHeap)(nil)

@@ -43,7 +43,9 @@ type item struct {
 	missing  map[string]time.Time // named files that are not there, since when
 	lost     map[string]taker     // named files that another job took
 	refuse   map[string]any       // fields of error.json
+	priority int
 	inHeap   bool
+	place    int // on the heap
 }
 
 // taker is a job that has a file which another entry names.
@@ -178,6 +180,7 @@ func (i *Inbox) lookAt(ctx context.Context, it *item, now time.Time) {
 		i.remove(it)
 		return
 	}
+	defer i.reprioritise(it)
 	if it.complete() && v.ready && unchanged(it.seen.look, v.look) {
 		i.looked(it) // a rumour
 		return

@@ -42,6 +42,7 @@ func (s *Spool) eachQueued(f Filter, yield emit) bool {
 	if err != nil {
 		return yield(Job{}, err)
 	}
+	drop.priorities = s.priorityInodes()
 	stop, order := make(chan struct{}), make(chan chan *[]queuedLook, looksAhead)
 	spare := sync.Pool{New: func() any { s := make([]queuedLook, 0, looksAtOnce); return &s }}
 	var looks sync.WaitGroup
@@ -86,8 +87,10 @@ type queuedLook struct {
 
 // dropZone is to_be_processed/, open: entries are looked at by their names in it, which spares the walk along its path.
 type dropZone struct {
-	dir string
-	fd  int
+	s          *Spool
+	dir        string
+	fd         int
+	priorities map[uint64]bool // inodes for which there is one
 }
 
 func (s *Spool) openDropZone() (dropZone, error) {
@@ -99,7 +102,7 @@ func (s *Spool) openDropZone() (dropZone, error) {
 		case err != nil:
 			return dropZone{}, &fs.PathError{Op: "open", Path: dir, Err: err}
 		default:
-			return dropZone{dir, fd}, nil
+			return dropZone{s: s, dir: dir, fd: fd}, nil
 		}
 	}
 }
@@ -152,6 +155,9 @@ func (d dropZone) describe(j *Job, facts *inodeFacts) error {
 	if st.Mode&unix.S_IFMT == unix.S_IFREG {
 		j.Size = st.Size
 	}
+	if d.priorities[st.Ino] {
+		j.Priority = d.s.readPriority(identityOf(st), st.Mode&unix.S_IFMT == unix.S_IFDIR)
+	}
 	return nil
 }
 
@@ -188,6 +194,7 @@ func (s *Spool) queuedJob(name string) (Job, error) {
 		return Job{}, err
 	}
 	defer drop.close()
+	drop.priorities = s.priorityInodes()
 	j := Job{JobID: jobIDOf(name), Name: name, OriginalName: name, State: Queued, Path: s.path(DirQueued, name)}
 	if err := drop.describe(&j, &inodeFacts{}); err != nil {
 		return Job{}, err

@@ -49,7 +49,8 @@ type Record struct {
 	Members      []string   `json:"members,omitempty"` // names that were taken along, the entry's own first
 	Batch        string     `json:"batch,omitempty"`   // id of the batch that it is a part of
 	Submitter    uint32     `json:"submitter_uid"`
-	Identity     Identity   `json:"identity"` // of the entry as it stood in the drop zone
+	Priority     int        `json:"priority,omitempty"` // 0 = normal
+	Identity     Identity   `json:"identity"`           // of the entry as it stood in the drop zone
 	QueuedAt     time.Time  `json:"queued_at"`
 	ClaimedAt    time.Time  `json:"claimed_at"`
 	StartedAt    *time.Time `json:"started_at,omitempty"`

@@ -224,7 +224,7 @@ func (s *Spool) sweep() error {
 			return s.disk(err)
 		}
 	}
-	for _, dir := range []string{s.own(), s.own("origins"), s.own("replies")} {
+	for _, dir := range []string{s.own(), s.own("origins"), s.own("priorities"), s.own("replies")} {
 		err := eachName(dir, func(name string, _ byte) bool {
 			if temporary(name) || strings.HasPrefix(name, ".hyper2kvm-probe-") {
 				_ = s.fs.Remove(filepath.Join(dir, name))

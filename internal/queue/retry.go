@@ -35,6 +35,9 @@ func (s *Spool) Retry(ctx context.Context, j Job) (name string, err error) {
 	if err := s.keepSubmitter(from, j); err != nil {
 		return "", err
 	}
+	if err := s.keepItsPriority(from, j); err != nil {
+		return "", err
+	}
 	name, err = s.intoQueue(from, name)
 	if err != nil {
 		return "", err
@@ -66,4 +69,16 @@ func (s *Spool) keepSubmitter(path string, j Job) error {
 		return nil //nolint:nilerror // what cannot be looked at says so in the drop zone
 	}
 	return s.writeOrigin(l.id, *j.Submitter, "")
+}
+
+// keepItsPriority gives a job that is tried again the priority that it had. A client may not: its job is a normal one then.
+func (s *Spool) keepItsPriority(path string, j Job) error {
+	if s.lock == nil || j.Priority == 0 {
+		return nil
+	}
+	l, err := lookAt(filepath.Dir(path), filepath.Base(path))
+	if err != nil {
+		return nil //nolint:nilerror // what cannot be looked at says so in the drop zone
+	}
+	return s.keepPriority(l.id, j.Priority)
 }

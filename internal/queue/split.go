@@ -80,6 +80,11 @@ func (s *Spool) prepareParts(r Record, parts []Part) (Record, error) {
 		if err := s.writeOrigin(l.id, r.Submitter, r.ID); err != nil {
 			return r, err
 		}
+		if r.Priority != 0 {
+			if err := s.keepPriority(l.id, r.Priority); err != nil {
+				return r, err
+			}
+		}
 		r.Parts = append(r.Parts, PartName{Name: name, Dev: l.id.Dev, Ino: l.id.Ino})
 	}
 	r.Kind, r.Terminal, r.Date, r.Phase = kindBatch, DirDone, s.date(s.clock()), PhaseSplitting

@@ -35,12 +35,13 @@ type Spool struct {
 	treeMu sync.Mutex
 	tree   map[string]nodeID
 
-	mu       sync.Mutex
-	live     map[string]*Claim    // by id
-	back     int                  // jobs on their way back to the drop zone: off the list of running ones, and not there yet
-	returned map[sourceKey]Record // in the drop zone again, keeping their id
-	trouble  error
-	hint     func(names ...string) // tells the Inbox about entries that come back or whose job ended
+	mu         sync.Mutex
+	live       map[string]*Claim    // by id
+	back       int                  // jobs on their way back to the drop zone: off the list of running ones, and not there yet
+	returned   map[sourceKey]Record // in the drop zone again, keeping their id
+	priorities map[sourceKey]int    // other than the normal one; the daemon's alone
+	trouble    error
+	hint       func(names ...string) // tells the Inbox about entries that come back or whose job ended
 }
 
 // StartOptions are what a daemon decides. The zero value is ready to use.
@@ -98,6 +99,9 @@ func (s *Spool) start(o StartOptions) error {
 	if err := s.rememberTree(); err != nil {
 		return err
 	}
+	if err := s.loadPriorities(); err != nil {
+		return err
+	}
 	return s.recover()
 }
 
@@ -109,7 +113,7 @@ func newSpool(dir string, o StartOptions) (*Spool, error) {
 	s := &Spool{
 		dir: abs, log: o.Log, clock: o.Clock, loc: o.Location, maxCrashes: o.MaxCrashes, ended: o.Ended,
 		fs:   atomicfile.FS{Before: o.Before},
-		live: map[string]*Claim{}, returned: map[sourceKey]Record{}, hint: func(...string) {},
+		live: map[string]*Claim{}, returned: map[sourceKey]Record{}, priorities: map[sourceKey]int{}, hint: func(...string) {},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

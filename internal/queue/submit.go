@@ -29,6 +29,7 @@ type Source struct {
 type SubmitOptions struct {
 	Name     string                  // of a job of several files, without .job; "" = stem of the first source
 	Progress func(done, total int64) // bytes; total is 0 while it is not known
+	Priority int                     // PriorityLast to PriorityFirst; 0 = PriorityNormal
 }
 
 // Submitted knows an entry of the drop zone by device and inode, whatever it is renamed to.
@@ -50,6 +51,7 @@ const copyStep = 16 << 20
 
 // Submit copies files into the drop zone as one job that appears at once and complete: one file as it is, several files or a
 // folder as <name>.job/. Nothing is left behind on errors. Taken names get ~2. The sources stay.
+// A priority is the daemon's to give: it is asked first, and when it does not run, the request waits for it.
 func (s *Spool) Submit(ctx context.Context, files []Source, o SubmitOptions) (Submitted, error) {
 	files = slices.Clone(files) // plan fills in the names
 	c := &copier{ctx: ctx, fs: s.fs, progress: o.Progress}
@@ -59,10 +61,15 @@ func (s *Spool) Submit(ctx context.Context, files []Source, o SubmitOptions) (Su
 	}
 	tmp := s.path(DirQueued, submitPrefix+rand.Text())
 	id, err := c.build(tmp, files, single)
+	undo := func() {}
+	if err == nil && orNormal(o.Priority) != PriorityNormal {
+		undo, err = s.askPriority(ctx, filepath.Base(tmp), id, o.Priority)
+	}
 	if err == nil {
 		name, err = s.intoQueue(tmp, name)
 	}
 	if err != nil {
+		undo()
 		return Submitted{}, errors.Join(err, os.RemoveAll(tmp))
 	}
 	return Submitted{Name: name, Dev: id.dev, Ino: id.ino}, s.fs.SyncDir(s.path(DirQueued))

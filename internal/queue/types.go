@@ -138,6 +138,7 @@ type Job struct {
 	Hint         string          `json:"hint,omitempty"`
 	Warnings     int             `json:"warnings,omitempty"`
 	Submitter    *uint32         `json:"submitter_uid,omitempty"`
+	Priority     int             `json:"priority,omitempty"` // PriorityLast to PriorityFirst; 0 = nothing was said: PriorityNormal
 	LogPath      string          `json:"log,omitempty"`
 	Record       json.RawMessage `json:"record,omitempty"` // the meta.json or error.json as it stands, only from Find
 }
