@@ -49,8 +49,10 @@ type Result struct {
 // Copy writes the content of src with w: it walks the map of src, reads only what is Data, and reads, hashes and encodes on
 // many goroutines while one appends in ascending order. It calls w.Finish when everything went well, else w.Abort. The error
 // is that of the lowest offset that has one, or the cause of ctx.
+//
+// Where the host's file system lets the target share the content of the source, nothing is written, and read only for the digest.
 func Copy(ctx context.Context, w Writer, src Image, o Options) (Result, error) {
-	res, err := newCopier(w, src, o).run(ctx)
+	res, err := shareOrCopy(ctx, w, src, o)
 	if err == nil {
 		err = w.Finish(ctx)
 	}
@@ -61,6 +63,19 @@ func Copy(ctx context.Context, w Writer, src Image, o Options) (Result, error) {
 		return Result{}, err
 	}
 	return res, nil
+}
+
+// shareOrCopy is a copy without its end.
+func shareOrCopy(ctx context.Context, w Writer, src Image, o Options) (Result, error) {
+	if c, ok := w.(Cloner); ok && ctx.Err() == nil {
+		if whole, ok := src.(Whole); ok && c.Clone(whole.File()) {
+			if !o.Digest {
+				return Result{}, nil
+			}
+			w = nil
+		}
+	}
+	return newCopier(w, src, o).run(ctx)
 }
 
 // DigestOf reads the allocated content of img and returns its digest.

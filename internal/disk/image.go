@@ -108,3 +108,10 @@ type Describer interface {
 	// Describe returns the layers of the chain, the top first.
 	Describe() []Info
 }
+
+// Whole is an Image that is the content of one file, byte for byte.
+type Whole interface {
+	Image
+	// File returns that file, which the image still owns.
+	File() File
+}

@@ -29,3 +29,11 @@ type Writer interface {
 	// Abort gives up; the caller removes the file. It may be called after any error, and after Finish does nothing.
 	Abort() error
 }
+
+// Cloner is a Writer whose image is the content itself, so that it may share what a file of the host holds.
+type Cloner interface {
+	Writer
+	// Clone makes the image what f holds, without copying. False: that is not possible, and the content has to be appended. Only Finish and
+	// Abort may follow when it is true.
+	Clone(f File) bool
+}

@@ -26,7 +26,7 @@ func Create(name string, t disk.Target, size int64, o CreateOptions) (disk.Write
 	case o.Subformat != "" && !slices.Contains(c.Subformats, o.Subformat):
 		return nil, refusedToCreate("format %s has no subformat %q that is written here; it has %s", c.Name, o.Subformat, strings.Join(c.Subformats, " and "))
 	}
-	return c.create(t, size, o)
+	return c.create(disk.EarlyTarget(t), size, o)
 }
 
 func refusedToCreate(format string, args ...any) error {

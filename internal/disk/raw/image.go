@@ -26,6 +26,9 @@ func Open(_ context.Context, f disk.File, _ disk.Env) (*Image, error) {
 // Size returns the size of the file in bytes.
 func (m *Image) Size() int64 { return m.f.Size() }
 
+// File returns the file that the image is.
+func (m *Image) File() disk.File { return m.f }
+
 // Close closes the file.
 func (m *Image) Close() error { return m.f.Close() }
 

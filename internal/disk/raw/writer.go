@@ -40,6 +40,24 @@ func (w *Writer) Append(ctx context.Context, off int64, b []byte) error {
 	return w.out.Keep(w.out.Write("write", b, off))
 }
 
+// Clone makes the image share the content of f, which must have its size and come from the same file system (disk.Cloner).
+func (w *Writer) Clone(f disk.File) bool {
+	h, ok := f.(interface{ CloneTo(t disk.Target) bool })
+	if !ok || f.Size() != w.out.Size {
+		return false
+	}
+	if h.CloneTo(w.out.Target) {
+		return true
+	}
+	// Nothing, or not the right thing, was shared: all zeroes again.
+	if err := w.out.Truncate(0); err != nil {
+		_ = w.out.Keep(err)
+	} else if err := w.out.Truncate(w.out.Size); err != nil {
+		_ = w.out.Keep(err)
+	}
+	return false
+}
+
 // Finish syncs the target.
 func (w *Writer) Finish(ctx context.Context) error { return w.out.Finish(ctx, w.out.Sync) }
 
