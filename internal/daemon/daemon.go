@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,9 @@ type Options struct {
 	Log      *slog.Logger
 	LockWait time.Duration // for orphans of a killed daemon to end
 	Accel    Accelerator   // nil = nothing is accelerated
+
+	Webhooks http.RoundTripper // how webhooks are called; nil = http.DefaultTransport
+	Watch    Watch
 
 	// Before sees each step of the queue that changes the disk, and may stop it: tests rehearse mistakes by it; nil = nobody.
 	Before func(atomicfile.Step) error
@@ -47,6 +51,8 @@ type Daemon struct {
 	failed   atomic.Int64 // those of them that failed
 	today    finishedToday
 	tallies  *tallies
+	webhook  *webhook
+	watch    Watch
 
 	stopping chan struct{} // closed when the daemon begins to stop
 
@@ -67,6 +73,8 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 		early: map[string]early{}, unrecorded: map[string]string{}, stopping: make(chan struct{}), tallies: newTallies(o.Clock),
 	}
 	d.settings.Store(&s)
+	d.webhook = newWebhook(func() Webhook { return d.Settings().Webhook }, o.Version, o.Webhooks, o.Log)
+	d.watch = o.Watch
 	d.memory = newMemoryBudget(max(s.GuestMemory, 1))
 	spool, err := queue.Start(s.WorkflowDir, queue.StartOptions{
 		LockWait: o.LockWait, Clock: o.Clock, Log: o.Log, MaxCrashes: MaxCrashes, Location: time.Local, Ended: d.jobEnded,
@@ -154,6 +162,8 @@ func (d *Daemon) Run(ctx, hurry context.Context) error {
 	var roles sync.WaitGroup
 	roles.Go(func() { d.heartbeat(background) })
 	roles.Go(func() { d.serveRequests(background) })
+	roles.Go(func() { d.retain(background) })
+	roles.Go(func() { d.webhook.run(background) })
 	roles.Go(func() {
 		if err := d.inbox.Run(background); err != nil && background.Err() == nil {
 			d.log.Error("the drop zone cannot be watched", "error", err)
@@ -177,6 +187,7 @@ func (d *Daemon) Failed() int { return int(d.failed.Load()) }
 func (d *Daemon) jobEnded(r queue.Record) {
 	d.ends.Add(1)
 	d.tallies.ended(r)
+	d.webhook.ended(r)
 	if r.Terminal == queue.DirFailed {
 		d.failed.Add(1)
 	}

@@ -9,4 +9,7 @@
 //	control.go     requests of clients: cancel, retry, drain ...
 //	heartbeat.go   status.json
 //	trust.go       which absolute paths a manifest may name
+//	retention.go   finished jobs that have had their time
+//	webhook.go     who is told of jobs that end
+//	watched.go     signs of life for the service manager
 package daemon

@@ -114,5 +114,6 @@ func (d *Daemon) writeStatus(ctx context.Context, final string) error {
 	default:
 		st.State = stateIdle
 	}
+	d.watch.status(st)
 	return d.spool.WriteStatus(st)
 }

@@ -17,6 +17,7 @@ func (d *Daemon) Once(ctx, hurry context.Context) ([]queue.Held, error) {
 	var roles, jobs sync.WaitGroup
 	roles.Go(func() { d.heartbeat(background) })
 	roles.Go(func() { d.serveRequests(background) })
+	roles.Go(func() { d.webhook.run(background) })
 	var watchErr error
 	roles.Go(func() {
 		if err := d.inbox.Run(background); background.Err() == nil {
@@ -45,6 +46,7 @@ func (d *Daemon) Once(ctx, hurry context.Context) ([]queue.Held, error) {
 	})
 	d.schedule(claiming, &jobs)
 	d.drain(&jobs, hurry)
+	d.prune(background)
 	snap := d.inbox.Snapshot()
 	held := snap.Held
 	if snap.Paused != "" && snap.Counts.Queued > 0 {

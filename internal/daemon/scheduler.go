@@ -8,12 +8,12 @@ import (
 
 // schedule claims what is ready while a worker is free, until ctx ends. Jobs run on in the background, counted by jobs.
 func (d *Daemon) schedule(ctx context.Context, jobs *sync.WaitGroup) {
-	slots := &slots{limit: func() int { return max(d.Settings().Workers, 1) }, freed: make(chan struct{}, 1)}
+	slots := &slots{limit: func() int { return max(d.Settings().Workers, 1) }, freed: make(chan struct{}, 1), turn: d.turned}
 	for ctx.Err() == nil {
 		if err := slots.take(ctx); err != nil {
 			return
 		}
-		claim, err := d.inbox.Next(ctx)
+		claim, err := d.nextClaim(ctx)
 		if err != nil {
 			slots.give()
 			if ctx.Err() == nil {
@@ -38,16 +38,31 @@ func (d *Daemon) drain(jobs *sync.WaitGroup, hurry context.Context) {
 	go func() { jobs.Wait(); close(done) }()
 	timeout := time.NewTimer(d.Settings().StopTimeout)
 	defer timeout.Stop()
-	select {
-	case <-done:
-		return
-	case <-timeout.C:
-		d.log.Info("stop_timeout is over: running jobs go back to the queue")
-	case <-hurry.Done():
-		d.log.Info("stopping now: running jobs go back to the queue")
+	turn := time.NewTicker(slotPoll)
+	defer turn.Stop()
+	for waiting := true; waiting; {
+		select {
+		case <-done:
+			return
+		case <-turn.C:
+			d.turned()
+		case <-timeout.C:
+			waiting = false
+			d.log.Info("stop_timeout is over: running jobs go back to the queue")
+		case <-hurry.Done():
+			waiting = false
+			d.log.Info("stopping now: running jobs go back to the queue")
+		}
 	}
 	d.returnAll()
-	<-done
+	for {
+		select {
+		case <-done:
+			return
+		case <-turn.C:
+			d.turned()
+		}
+	}
 }
 
 // slots counts running jobs against a limit that a reload may change.
@@ -56,6 +71,7 @@ type slots struct {
 	used  int
 	limit func() int
 	freed chan struct{}
+	turn  func() // called at each turn of the wait
 }
 
 // slotPoll is how often a waiting scheduler looks whether a reload raised the limit.
@@ -79,6 +95,7 @@ func (s *slots) take(ctx context.Context) error {
 			return ctx.Err()
 		}
 		t.Stop()
+		s.turn()
 	}
 }
 

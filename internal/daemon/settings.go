@@ -6,6 +6,7 @@ import (
 
 	"hyper2kvm/internal/convert"
 	"hyper2kvm/internal/manifest"
+	"hyper2kvm/internal/queue"
 )
 
 // Settings is what the daemon is told to do. A reload makes a new one; nothing changes one in place.
@@ -30,6 +31,8 @@ type Settings struct {
 	BootTimeout    time.Duration // of a boot test with KVM
 	AgentPackages  string        // absolute directory, or ""
 	Owner          convert.Ownership
+	Retention      queue.Retention // what becomes of finished jobs
+	Webhook        Webhook         // who hears of them
 	Sandbox        bool // the process of a job is confined to its own files
 }
 
@@ -77,5 +80,6 @@ func (s Settings) clone() Settings {
 	s.ImportRoots = slices.Clone(s.ImportRoots)
 	s.OutputRoots = slices.Clone(s.OutputRoots)
 	s.Operators = slices.Clone(s.Operators)
+	s.Webhook.Events, s.Webhook.Secret = slices.Clone(s.Webhook.Events), slices.Clone(s.Webhook.Secret)
 	return s
 }
