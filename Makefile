@@ -21,7 +21,7 @@ build: ## build bin/hyperctl and bin/hyper2kvmd, static
 demo: build ## convert sample disks through the daemon, or your own: make demo DISK=/path/to/vm.vmdk
 	@scripts/demo bin $(if $(DISK),'$(DISK)')
 
-guests: ## build bootable Debian test guests, cached (root or sudo; about 6 minutes once)
+guests: ## build bootable Debian test guests, cached (root or sudo; 7 to 16 minutes once)
 	@scripts/guests/deps
 	@scripts/guests/build
 
