@@ -21,7 +21,7 @@ var floors = map[string][]string{
 	"internal/config":      {"internal/strictyaml"},
 	"internal/queue":       {"internal/atomicfile"},
 	"internal/disk/raw":    {"internal/disk"},
-	"internal/disk/qcow2":  {"internal/disk", "internal/disk/deflate"},
+	"internal/disk/qcow2":  {"internal/disk", "internal/disk/deflate", "internal/disk/zstdblock"},
 	"internal/disk/vmdk":   {"internal/disk", "internal/disk/deflate"},
 	"internal/disk/vhd":    {"internal/disk"},
 	"internal/disk/vhdx":   {"internal/disk"},
