@@ -25,7 +25,7 @@ var ErrTaken = errors.New("step taken elsewhere")
 
 // Step is one thing that is about to change the disk.
 type Step struct {
-	Op   string // create, write, sync, rename, link, remove, removeall, mkdir, chmod, syncdir
+	Op   string // create, write, sync, rename, link, remove, removeall, mkdir, chmod, chtimes, syncdir
 	Path string // what is changed
 	To   string // the new name of a rename or link
 }
@@ -98,23 +98,17 @@ func (f FS) Publish(dir, name string, b []byte, tmpdir string, perm fs.FileMode)
 }
 
 func (f FS) replace(tmp, path string) error {
-	if taken, err := f.step("rename", tmp, path); taken || err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
+	err := f.Rename(tmp, path)
+	if err != nil {
 		f.discard(tmp)
-		return err
 	}
-	return nil
+	return err
 }
 
 // temp writes b to a new hidden file in dir and says its name.
 func (f FS) temp(dir string, b []byte, perm fs.FileMode, durable bool) (name string, err error) {
 	name = filepath.Join(dir, ".tmp-"+rand.Text())
-	if _, err := f.step("create", name, ""); err != nil {
-		return "", err
-	}
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	file, err := f.Create(name, perm)
 	if err != nil {
 		return "", err
 	}
@@ -123,14 +117,32 @@ func (f FS) temp(dir string, b []byte, perm fs.FileMode, durable bool) (name str
 			f.discard(name)
 		}
 	}()
-	err = f.fill(file, b, perm, durable)
+	err = f.fill(file, b, durable)
 	return name, errors.Join(err, file.Close())
 }
 
-func (f FS) fill(file *os.File, b []byte, perm fs.FileMode, durable bool) error {
-	if err := file.Chmod(perm); err != nil { // whatever the umask says
-		return err
+// Create makes a new file with exactly this mode, whatever the umask says, and opens it for writing. A taken name is ErrExist.
+func (f FS) Create(path string, perm fs.FileMode) (*os.File, error) {
+	if _, err := f.step("create", path, ""); err != nil {
+		return nil, err
 	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return nil, err
+	}
+	taken, err := f.step("chmod", path, "")
+	if err == nil && !taken {
+		err = file.Chmod(perm)
+	}
+	if err != nil {
+		_ = file.Close() // nothing was written
+		f.discard(path)
+		return nil, err
+	}
+	return file, nil
+}
+
+func (f FS) fill(file *os.File, b []byte, durable bool) error {
 	if taken, err := f.step("write", file.Name(), ""); taken || err != nil {
 		return err
 	}

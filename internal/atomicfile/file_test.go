@@ -116,7 +116,7 @@ func TestRenameNoReplace(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return renameByLink(old, new, info.IsDir())
+			return FS{}.renameByLink(old, new, info.IsDir())
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

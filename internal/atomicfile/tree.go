@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -61,14 +62,49 @@ func (f FS) Mkdir(path string, perm fs.FileMode) error {
 	if err := os.Mkdir(path, perm.Perm()); err != nil {
 		return err
 	}
-	return os.Chmod(path, perm)
+	taken, err := f.step("chmod", path, "")
+	if err == nil && !taken {
+		err = os.Chmod(path, perm)
+	}
+	if err != nil {
+		_ = f.Remove(path) // else the next call would take it as it is
+	}
+	return err
 }
 
-// MkdirDurable makes a directory if it is not there and syncs its parent. A name that is not a directory is an error.
+// Chtimes sets when a file was read and written last.
+func (f FS) Chtimes(path string, atime, mtime time.Time) error {
+	if taken, err := f.step("chtimes", path, ""); taken || err != nil {
+		return err
+	}
+	return os.Chtimes(path, atime, mtime)
+}
+
+// Rename renames a file and replaces what has the new name. It is not synced.
+func (f FS) Rename(old, new string) error {
+	if taken, err := f.step("rename", old, new); taken || err != nil {
+		return err
+	}
+	return os.Rename(old, new)
+}
+
+// Link gives a file a second name.
+func (f FS) Link(old, new string) error {
+	if taken, err := f.step("link", old, new); taken || err != nil {
+		return err
+	}
+	return os.Link(old, new)
+}
+
+// MkdirDurable makes a directory if it is not there and syncs its parent. A name that is not a directory is an error. One that is there
+// may be of a process that was killed before it synced: its name is not durable because it can be seen.
 func (f FS) MkdirDurable(path string, perm fs.FileMode) error {
 	if info, err := os.Lstat(path); err == nil {
 		if !info.IsDir() {
 			return &fs.PathError{Op: "mkdir", Path: path, Err: unix.ENOTDIR}
+		}
+		if err := f.SyncDir(filepath.Dir(path)); !errors.Is(err, fs.ErrPermission) { // a parent that cannot be read is not ours to make durable
+			return err
 		}
 		return nil
 	}
@@ -108,7 +144,7 @@ func (f FS) RenameNoReplace(old, new string) error {
 	}
 	err = unix.Renameat2(unix.AT_FDCWD, old, unix.AT_FDCWD, new, unix.RENAME_NOREPLACE)
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-		err = renameByLink(old, new, was.IsDir()) // NFS, and some user-space file systems
+		err = f.renameByLink(old, new, was.IsDir()) // NFS, and some user-space file systems
 	}
 	if err == nil || renamed(was, old, new) {
 		return nil
@@ -130,18 +166,18 @@ func renamed(was fs.FileInfo, old, new string) bool {
 
 // renameByLink takes the new name exclusively by other means: a link for a file, an empty directory for a directory, which a
 // rename may replace.
-func renameByLink(old, new string, dir bool) error {
+func (f FS) renameByLink(old, new string, dir bool) error {
 	if !dir {
-		if err := os.Link(old, new); err != nil {
+		if err := f.Link(old, new); err != nil {
 			return err
 		}
-		return os.Remove(old)
+		return f.Remove(old)
 	}
-	if err := os.Mkdir(new, 0o700); err != nil {
+	if err := f.Mkdir(new, 0o700); err != nil {
 		return err
 	}
 	if err := unix.Rename(old, new); err != nil {
-		_ = os.Remove(new) // only while it is empty
+		_ = f.Remove(new) // only while it is empty
 		return &os.LinkError{Op: "rename", Old: old, New: new, Err: err}
 	}
 	return nil

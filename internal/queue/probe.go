@@ -4,35 +4,48 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
+// probePrefix begins the name of the file that probe moves about.
+const probePrefix = ".hyper2kvm-probe-"
+
+// isProbe says whether a name is of such a file, left by a crash. One with something in it is a person's.
+func isProbe(dir, name string) bool {
+	id, ok := strings.CutPrefix(name, probePrefix)
+	if !ok || !isID(id) {
+		return false
+	}
+	st, err := lstat(filepath.Join(dir, name))
+	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == 0
+}
+
 // probe proves that entries can move: one file is renamed through all state directories and .hyper2kvm, and linked from the
 // last to the first. Comparing device numbers would not do: two bind mounts of one file system have the same.
 func (s *Spool) probe() error {
-	name := ".hyper2kvm-probe-" + newID(s.clock())
+	name := probePrefix + newID(s.clock())
 	dirs := append([]string{DirOwn}, stateDirs...)
 	at := s.path(DirOwn, name)
 	if err := s.fs.WriteFast(at, nil, modeFile); err != nil {
 		return s.disk(err)
 	}
-	defer func() { _ = os.Remove(at) }()
+	defer func() { _ = s.fs.Remove(at) }()
 	for _, dir := range append(dirs[1:], DirOwn) {
 		next := s.path(dir, name)
-		if err := os.Rename(at, next); err != nil {
+		if err := s.fs.Rename(at, next); err != nil {
 			return moveError(filepath.Dir(at), filepath.Dir(next), err)
 		}
 		at = next
 	}
 	for _, dir := range stateDirs {
 		link := s.path(dir, name)
-		err := os.Link(at, link)
+		err := s.fs.Link(at, link)
 		switch {
 		case err == nil:
-			_ = os.Remove(link)
+			_ = s.fs.Remove(link)
 		case errors.Is(err, unix.EXDEV):
 			return moveError(s.path(DirOwn), s.path(dir), err)
 		case errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOTSUP):

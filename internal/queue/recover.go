@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -190,7 +189,7 @@ func (s *Spool) adopt() error {
 		return layoutError(err)
 	}
 	for _, name := range names {
-		if temporary(name) || strings.HasPrefix(name, ".hyper2kvm-probe-") {
+		if temporary(name) {
 			if err := s.fs.Remove(s.path(DirRunning, name)); err != nil {
 				return s.disk(err)
 			}
@@ -226,8 +225,19 @@ func (s *Spool) sweep() error {
 	}
 	for _, dir := range []string{s.own(), s.own("origins"), s.own("priorities"), s.own("replies")} {
 		err := eachName(dir, func(name string, _ byte) bool {
-			if temporary(name) || strings.HasPrefix(name, ".hyper2kvm-probe-") {
+			if temporary(name) || isProbe(dir, name) {
 				_ = s.fs.Remove(filepath.Join(dir, name))
+			}
+			return true
+		})
+		if err != nil {
+			return layoutError(err)
+		}
+	}
+	for _, dir := range stateDirs {
+		err := eachName(s.path(dir), func(name string, _ byte) bool {
+			if isProbe(s.path(dir), name) {
+				_ = s.fs.Remove(s.path(dir, name))
 			}
 			return true
 		})

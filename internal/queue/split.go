@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -102,7 +101,7 @@ func (s *Spool) writePart(dir, name string, content []byte) (look, error) {
 		return look{}, s.disk(err)
 	}
 	at := time.Now().Add(-backdate)
-	if err := os.Chtimes(path, at, at); err != nil {
+	if err := s.fs.Chtimes(path, at, at); err != nil {
 		return look{}, err
 	}
 	if err := s.fs.SyncFile(path); err != nil {

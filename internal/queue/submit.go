@@ -70,7 +70,7 @@ func (s *Spool) Submit(ctx context.Context, files []Source, o SubmitOptions) (Su
 	}
 	if err != nil {
 		undo()
-		return Submitted{}, errors.Join(err, os.RemoveAll(tmp))
+		return Submitted{}, errors.Join(err, c.fs.RemoveAll(tmp))
 	}
 	return Submitted{Name: name, Dev: id.dev, Ino: id.ino}, s.fs.SyncDir(s.path(DirQueued))
 }
@@ -191,7 +191,7 @@ func (c *copier) close(dir string) error {
 		return err
 	}
 	at := time.Now().Add(-backdate)
-	return os.Chtimes(dir, at, at)
+	return c.fs.Chtimes(dir, at, at)
 }
 
 // folder copies what is in a folder. Links and devices are refused: what they lead to may not be what was meant.
@@ -233,7 +233,7 @@ func (c *copier) folder(to, from string) error {
 
 // file copies one file or document, durably.
 func (c *copier) file(to string, f Source) (err error) {
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, modeFile)
+	out, err := c.fs.Create(to, modeFile)
 	if err != nil {
 		return err
 	}
@@ -247,13 +247,10 @@ func (c *copier) file(to string, f Source) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := out.Chmod(modeFile); err != nil { // whatever the umask says: the daemon reads by its group
+	if err := c.fs.Chtimes(to, mtime, mtime); err != nil {
 		return err
 	}
-	if err := os.Chtimes(to, mtime, mtime); err != nil {
-		return err
-	}
-	return out.Sync()
+	return c.fs.SyncFile(to)
 }
 
 // copy copies a file's data, as a clone where the file system can, else with its holes. It returns the mtime to give the copy.
