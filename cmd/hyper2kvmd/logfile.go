@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/coreos/go-systemd/v22/journal"
 )
 
 // reopenWriter writes to a file that is opened anew on SIGHUP, so that a log can be rotated by moving it away.
@@ -46,22 +48,17 @@ func (w *reopenWriter) Write(p []byte) (int, error) {
 	return w.f.Write(p)
 }
 
-// newLogger logs to stderr, and to file too where there is one. Under systemd stderr is the journal, which has times of its own.
+// newLogger logs to stderr, and to file too where there is one. Where stderr is the journal, messages go there with fields.
 func newLogger(level slog.Level, file io.Writer) *slog.Logger {
-	stderr := &slog.HandlerOptions{Level: level}
-	if os.Getenv("JOURNAL_STREAM") != "" {
-		stderr.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		}
+	var stderr slog.Handler = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})
+	if is, err := journal.StderrIsJournalStream(); is && err == nil {
+		stderr = &journalHandler{level: level, send: journal.Send, other: stderr}
 	}
 	if file == nil {
-		return slog.New(slog.NewTextHandler(os.Stderr, stderr))
+		return slog.New(stderr)
 	}
 	return slog.New(slog.NewMultiHandler(
-		slog.NewTextHandler(os.Stderr, stderr),
+		stderr,
 		slog.NewTextHandler(file, &slog.HandlerOptions{Level: level}),
 	))
 }

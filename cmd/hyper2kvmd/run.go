@@ -52,10 +52,11 @@ func runDaemon(ctx context.Context, o options, flags *pflag.FlagSet, out io.Writ
 	if err != nil {
 		return &exitCode{exitError, err}
 	}
+	tell := newNotifier(log)
 	d, err := daemon.New(ctx, daemon.Options{
 		Settings: settings, Spawner: daemon.Spawner{Path: self, Args: []string{"job"}},
 		Version: version.Get().Version, Clock: time.Now, Log: log, LockWait: orphanWait,
-		Accel: acceleration(c.WorkflowDir, log), Before: stepHook(c.WorkflowDir),
+		Accel: acceleration(c.WorkflowDir, log), Watch: tell.watch(), Before: stepHook(c.WorkflowDir),
 	})
 	if errors.Is(err, queue.ErrLocked) {
 		return &exitCode{exitConflict, err}
@@ -71,9 +72,13 @@ func runDaemon(ctx context.Context, o options, flags *pflag.FlagSet, out io.Writ
 			log.Error("close the workflow directory", "error", err)
 		}
 	}()
-	hurry := watchSignals(ctx, hup, func() { reload(d, o, flags, file, log) })
+	hurry := watchSignals(ctx, hup, func() {
+		defer tell.reloading()()
+		reload(d, o, flags, file, log)
+	}, tell.stopping)
 	log.Info("hyper2kvmd starts", "version", version.Get().Version, "workflow_dir", c.WorkflowDir, "output_dir", c.OutputDir,
 		"mode", c.Mode, "workers", c.MaxJobs)
+	tell.ready()
 	if !o.once {
 		return d.Run(ctx, hurry)
 	}
@@ -104,8 +109,9 @@ func acceleration(workflowDir string, log *slog.Logger) daemon.Accelerator {
 	}
 }
 
-// watchSignals calls reload for each signal of hup. The context that it returns ends with the second SIGTERM or SIGINT.
-func watchSignals(ctx context.Context, hup <-chan os.Signal, reload func()) (hurry context.Context) {
+// watchSignals calls reload for each signal of hup, and stopping with the first SIGTERM or SIGINT. The context that it returns ends
+// with the second.
+func watchSignals(ctx context.Context, hup <-chan os.Signal, reload, stopping func()) (hurry context.Context) {
 	hurry, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	end := make(chan os.Signal, 2)
 	signal.Notify(end, syscall.SIGTERM, os.Interrupt)
@@ -119,6 +125,7 @@ func watchSignals(ctx context.Context, hup <-chan os.Signal, reload func()) (hur
 					cancel()
 					return
 				}
+				stopping()
 			}
 		}
 	}()

@@ -20,6 +20,7 @@ import (
 	"hyper2kvm/internal/convert"
 	"hyper2kvm/internal/daemon"
 	"hyper2kvm/internal/manifest"
+	"hyper2kvm/internal/queue"
 )
 
 // defaultConfig is read where it exists and no other is named.
@@ -113,6 +114,10 @@ func settingsOf(c config.Config) (daemon.Settings, error) {
 	if err != nil {
 		return daemon.Settings{}, &exitCode{exitConfig, err}
 	}
+	hook, err := webhookOf(c)
+	if err != nil {
+		return daemon.Settings{}, &exitCode{exitConfig, err}
+	}
 	return daemon.Settings{
 		Mode: c.Mode, WorkflowDir: c.WorkflowDir, OutputDir: c.OutputDir, Workers: c.MaxJobs,
 		Defaults: manifest.Defaults{
@@ -124,7 +129,9 @@ func settingsOf(c config.Config) (daemon.Settings, error) {
 		ImportRoots: c.ImportRoots, OutputRoots: c.OutputRoots, Operators: c.Operators,
 		Settle: c.Settle, TimedSettle: c.TimedSettle, MissingTimeout: c.MissingTimeout, TruncatedGrace: c.TruncatedGrace,
 		Rescan: c.PollInterval, StallTimeout: c.StallTimeout, StopTimeout: c.StopTimeout, KillAfter: killAfter,
-		GuestMemory: guestMemory(c.GuestMemory), BootTimeout: c.BootTimeout, AgentPackages: c.AgentPackages, Owner: owner, Sandbox: c.Sandbox,
+		GuestMemory: guestMemory(c.GuestMemory), BootTimeout: c.BootTimeout, AgentPackages: c.AgentPackages, Owner: owner,
+		Retention: queue.Retention{Age: c.RetentionAge, Count: c.RetentionCount, Free: c.RetentionFree, Records: c.RetentionRecords, Failed: c.RetentionFailed},
+		Webhook:   hook, Sandbox: c.Sandbox,
 	}, nil
 }
 
