@@ -182,6 +182,9 @@ func (m *model) request(verb string, states ...queue.State) tea.Cmd {
 		return nil
 	}
 	if j, _ := m.current(); !marked && !slices.Contains(states, j.State) {
+		if strings.HasPrefix(verb, queue.VerbPriority) {
+			verb = "give " + verb + " to"
+		}
 		m.say(look.Warn, fmt.Sprintf("cannot %s %s: it is %s", verb, j.Name, j.State))
 		return nil
 	}

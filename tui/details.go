@@ -53,6 +53,9 @@ func (m *model) details(w int) []line {
 		kind += " " + look.Bytes(j.Size)
 	}
 	add("Kind", kind)
+	if j.Priority != 0 {
+		add("Priority", queue.PriorityText(j.Priority))
+	}
 	add("Entry", j.Path)
 	if j.OriginalName != j.Name {
 		add("Came as", j.OriginalName)

@@ -33,6 +33,8 @@ func TestRequests(t *testing.T) {
 		{name: "several at once", keys: []string{"4", "space", "space", "r", "y"}, asked: "retry bad\x1b[31m\nname.vmdk, retry web-sql16.vmdk", said: "retry: 2 jobs"},
 		{name: "marks are taken back", keys: []string{"4", "space", "space", "u", "home", "r"}, asked: "retry web-sql16.vmdk", said: "web-sql16.vmdk: retry will be done"},
 		{name: "release", keys: []string{"2", "R"}, asked: "release x_1.vmdk", said: "x_1.vmdk: release will be done"},
+		{name: "priority", keys: []string{"2", "+"}, asked: "priority high x_1.vmdk", said: "x_1.vmdk: priority high will be done"},
+		{name: "a running job has no order", keys: []string{"3", "-"}, said: "cannot give priority low to web01.vmdk: it is running"},
 		{name: "pause", keys: []string{"p"}, asked: "pause ", said: "pause will be done"},
 		{name: "resume", keys: []string{"p"}, change: func(f *fake) { f.st.State = "paused" }, asked: "resume ", said: "resume will be done"},
 		{name: "refused", keys: []string{"4", "r"}, change: func(f *fake) { f.deny = "it is another user's job" }, said: "retry refused: web-sql16.vmdk: it is another user's job"},

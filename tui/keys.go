@@ -30,6 +30,11 @@ func bind(keys, shown, help string, pages page, foot string, do func(*model) tea
 	return action{key.NewBinding(key.WithKeys(strings.Fields(keys)...), key.WithHelp(shown, help)), pages, foot, do}
 }
 
+// prioritise asks for a priority of the chosen jobs.
+func prioritise(word string) func(*model) tea.Cmd {
+	return func(m *model) tea.Cmd { return m.request(queue.VerbPriority+" "+word, queue.Queued, queue.Waiting) }
+}
+
 // does is an action that changes the model only.
 func does(f func(*model)) func(*model) tea.Cmd {
 	return func(m *model) tea.Cmd { f(m); return nil }
@@ -51,7 +56,10 @@ func actions() []action {
 		bind("R", "R", "release an entry that is held: let it run by itself", pageOfJob, "", func(m *model) tea.Cmd {
 			return m.request(queue.VerbRelease, queue.Waiting)
 		}),
-		bind("space", "space", "mark the job; r and x then mean all marked ones", pageList, "mark", (*model).mark),
+		bind("+", "+", "start before the others: priority high", pageOfJob, "", prioritise("high")),
+		bind("-", "-", "start after the others: priority low", pageOfJob, "", prioritise("low")),
+		bind("=", "=", "start in its turn: priority normal", pageOfJob, "", prioritise("normal")),
+		bind("space", "space", "mark the job; r, x, + and - then mean all marked ones", pageList, "mark", (*model).mark),
 		bind("u", "u", "take back all marks", pageList, "", does(func(m *model) { clear(m.marks) })),
 		bind("s", "s", "sort by state, name, age, size", pageList, "sort", (*model).sort),
 		bind("S", "S", "turn the order around", pageList, "", func(m *model) tea.Cmd { m.query.Reverse = !m.query.Reverse; return m.relist(true) }),

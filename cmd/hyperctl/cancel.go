@@ -17,13 +17,13 @@ func newCancel(con *console) *cobra.Command {
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: con.completeJobs(queue.Running, queue.Queued, queue.Waiting),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runOnJobs(cmd.Context(), con, queue.VerbCancel, args)
+			return runOnJobs(cmd.Context(), con, queue.Control{Verb: queue.VerbCancel}, args)
 		},
 	}
 }
 
 // runOnJobs sends one request about each job.
-func runOnJobs(ctx context.Context, con *console, verb string, keys []string) error {
+func runOnJobs(ctx context.Context, con *console, c queue.Control, keys []string) error {
 	s, err := con.steer()
 	if err != nil {
 		return err
@@ -31,14 +31,15 @@ func runOnJobs(ctx context.Context, con *console, verb string, keys []string) er
 	for _, key := range keys {
 		j, err := s.sp.Find(ctx, key)
 		if err != nil {
-			s.keep(verb, key, "", "", err)
+			s.keep(c.Verb, key, "", "", err)
 			continue
 		}
 		if err := s.needDaemon(); err != nil {
 			return err
 		}
-		answer, err := s.ask(ctx, verb, jobKey(j))
-		s.keep(verb, key, j.Name, answer, err)
+		c.Job = jobKey(j)
+		answer, err := s.ask(ctx, c)
+		s.keep(c.Verb, key, j.Name, answer, err)
 	}
 	return s.finish()
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // deliver copies a parcel into the drop zone, where it appears complete and at once.
-func (c *console) deliver(ctx context.Context, sp *queue.Spool, p parcel, name string) (submitted, error) {
-	entry := p.entryName(name, c.now())
+func (c *console) deliver(ctx context.Context, sp *queue.Spool, p parcel, o queue.SubmitOptions) (submitted, error) {
+	entry := p.entryName(o.Name, c.now())
 	var sources []queue.Source
 	if p.doc != nil {
 		doc := queue.Source{Name: entry, Content: bytes.NewReader(p.doc.content)}
@@ -38,7 +38,11 @@ func (c *console) deliver(ctx context.Context, sp *queue.Spool, p parcel, name s
 	}
 	m := c.newMeter("copy")
 	defer m.done()
-	ref, err := sp.Submit(ctx, sources, queue.SubmitOptions{Name: entry, Progress: m.update})
+	o.Name, o.Progress = entry, m.update
+	if p.companion {
+		o.Priority = 0 // it runs with the job that names it
+	}
+	ref, err := sp.Submit(ctx, sources, o)
 	if pe, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(err, fs.ErrPermission) {
 		f := &failure{exit: exitDenied, what: "this user may not read " + pe.Path, try: "use sudo, or ask the owner for access", err: err}
 		if strings.HasPrefix(pe.Path, sp.Dir()+"/") {

@@ -23,7 +23,7 @@ func runOnDaemon(ctx context.Context, con *console, verb string) error {
 	if err != nil {
 		return err
 	}
-	answer, err := s.ask(ctx, verb, "")
+	answer, err := s.ask(ctx, queue.Control{Verb: verb})
 	s.keep(verb, "", "", answer, err)
 	return s.finish()
 }

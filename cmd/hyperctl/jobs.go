@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -17,10 +18,11 @@ type jobDoc struct {
 	BytesPerSec *float64 `json:"bytes_per_second,omitempty"` //
 	ETASeconds  *float64 `json:"eta_seconds,omitempty"`      // of the stage under way; absent = not known
 	AgeSeconds  *float64 `json:"age_seconds,omitempty"`      // since it was queued or, when it ended, finished
+	Priority    int      `json:"priority"`                   // 1 (last) to 100 (first)
 }
 
 func newJobDoc(j queue.Job, now time.Time) jobDoc {
-	d := jobDoc{Job: j}
+	d := jobDoc{Job: j, Priority: cmp.Or(j.Priority, queue.PriorityNormal)}
 	d.Hint = hintOf(j)
 	if p := j.Progress; p != nil && j.State == queue.Running {
 		d.Stage = p.Stage
@@ -105,6 +107,7 @@ func jobsView(c *console) view[*queue.Job] {
 				return spanText(now.Sub(at))
 			})},
 			{title: "ID", wide: true, cell: plain(func(j *queue.Job) string { return clean(j.ID) })},
+			{title: "PRIO", wide: true, cell: plain(func(j *queue.Job) string { return queue.PriorityText(j.Priority) })},
 			{title: "KIND", wide: true, cell: plain(func(j *queue.Job) string { return clean(j.Kind) })},
 			{title: "SIZE", wide: true, right: true, cell: plain(func(j *queue.Job) string { return sizeText(*j) })},
 			{title: "DATE", wide: true, cell: plain(func(j *queue.Job) string { return clean(j.Date) })},

@@ -250,6 +250,7 @@ func fieldsOf(t reflect.Type) []string {
 		switch {
 		case f.Anonymous && name == "":
 			names = append(names, fieldsOf(f.Type)...)
+		case slices.Contains(names, name): // what JSON prints stands in place of the embedded one
 		case name != "" && name != "-":
 			names = append(names, name)
 		}

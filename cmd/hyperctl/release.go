@@ -16,7 +16,7 @@ or a VM of its own. hyperctl workflow queue lists them with the reason.`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: con.completeJobs(queue.Waiting),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runOnJobs(cmd.Context(), con, queue.VerbRelease, args)
+			return runOnJobs(cmd.Context(), con, queue.Control{Verb: queue.VerbRelease}, args)
 		},
 	}
 }

@@ -59,7 +59,7 @@ func runRetry(ctx context.Context, con *console, keys []string, failed bool) err
 // retry asks the daemon; while it is away, the job goes back into the queue and waits for it there.
 func (s *steering) retry(ctx context.Context, j queue.Job) (string, error) {
 	if s.live == queue.LiveRunning {
-		return s.ask(ctx, queue.VerbRetry, jobKey(j))
+		return s.ask(ctx, queue.Control{Verb: queue.VerbRetry, Job: jobKey(j)})
 	}
 	name, err := s.sp.Retry(ctx, j)
 	if err != nil {

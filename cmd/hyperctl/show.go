@@ -99,6 +99,9 @@ func writeJob(w io.Writer, s style, j queue.Job, now time.Time, whole bool) {
 	row("Try", cleanLine(hintOf(j)))
 	row("Id", clean(j.ID))
 	row("Kind", clean(j.Kind))
+	if j.Priority != 0 {
+		row("Priority", queue.PriorityText(j.Priority))
+	}
 	if j.OriginalName != j.Name {
 		row("Came as", clean(j.OriginalName))
 	}

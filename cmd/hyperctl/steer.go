@@ -51,11 +51,12 @@ func (s *steering) needDaemon() error {
 }
 
 // ask sends one request to the daemon and waits for the answer.
-func (s *steering) ask(ctx context.Context, verb, job string) (string, error) {
+func (s *steering) ask(ctx context.Context, c queue.Control) (string, error) {
 	if err := s.needDaemon(); err != nil {
 		return "", err
 	}
-	reply, err := s.sp.Request(ctx, queue.Control{Verb: verb, Job: job, By: s.con.getenv("USER")})
+	c.By = s.con.getenv("USER")
+	reply, err := s.sp.Request(ctx, c)
 	switch {
 	case err == nil:
 		return reply.Message, nil

@@ -20,6 +20,8 @@ type submitOptions struct {
 	timeout time.Duration
 	dryRun  bool
 	name    string
+
+	priority string
 }
 
 func newSubmit(con *console) *cobra.Command {
@@ -41,6 +43,7 @@ done, 6 when one failed, 7 when the time ran out and 130 after ^C; the jobs go o
   hyperctl manifest submit -file manifest.json
   hyperctl manifest submit web01.yaml web01.vmdk --wait --timeout 2h
   hyperctl manifest submit /export/db01/ app.ova
+  hyperctl manifest submit urgent.vmdk --priority high
   hyperctl manifest submit web01.yaml web01.vmdk --dry-run`,
 		Args: needFiles(&files),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,11 +58,20 @@ done, 6 when one failed, 7 when the time ran out and 130 after ^C; the jobs go o
 	f.BoolVar(&o.wait, "wait", false, "wait until the jobs have ended")
 	f.DurationVar(&o.timeout, "timeout", 0, "wait for this `time` at most; implies --wait")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and submit nothing")
+	f.StringVar(&o.priority, "priority", "", "`when` they start: high, normal, low or a number from 1 (last) to 100 (first)")
+	complete(cmd, "priority", priorityWords)
 	f.StringVar(&o.name, "name", "", "`name` of the entry in the queue; only for a single job")
 	return cmd
 }
 
 func runSubmit(ctx context.Context, con *console, args []string, o submitOptions) error {
+	into := queue.SubmitOptions{Name: o.name}
+	if o.priority != "" {
+		var err error
+		if into.Priority, err = readPriority(o.priority); err != nil {
+			return err
+		}
+	}
 	parcels, err := con.pack(ctx, args)
 	if err != nil {
 		return err
@@ -87,7 +99,7 @@ func runSubmit(ctx context.Context, con *console, args []string, o submitOptions
 	}
 	var sent []submitted
 	for _, p := range parcels {
-		s, err := con.deliver(ctx, sp, p, o.name)
+		s, err := con.deliver(ctx, sp, p, into)
 		if err != nil {
 			return deliveryFailure(p, sent, err)
 		}

@@ -49,6 +49,7 @@ type jobDoc struct {
 	Hint         string      `json:"hint,omitempty"`
 	Warnings     int         `json:"warnings,omitempty"`
 	Submitter    *uint32     `json:"submitter_uid,omitempty"`
+	Priority     int         `json:"priority"` // 1 (last) to 100 (first)
 	Path         string      `json:"path"`
 }
 
@@ -60,6 +61,7 @@ func newJobDoc(j queue.Job, now time.Time) jobDoc {
 		ID: jobKey(j), Name: j.Name, Status: statusOf[j.State], State: j.State, Reason: j.Reason, JobID: cmp.Or(j.JobID, queue.JobIDOf(j.Name)),
 		OriginalName: j.OriginalName, Kind: j.Kind, Size: j.Size, Date: j.Date, QueuedAt: j.QueuedAt, FinishedAt: j.FinishedAt,
 		OutputDir: j.OutputDir, Code: j.Code, Hint: strings.ReplaceAll(j.Hint, " JOB", " "+jobKey(j)), Warnings: j.Warnings, Submitter: j.Submitter, Path: j.Path,
+		Priority: cmp.Or(j.Priority, queue.PriorityNormal),
 	}
 	if j.StartedAt != nil && !j.StartedAt.IsZero() {
 		at := j.StartedAt.Format(time.RFC3339)

@@ -130,9 +130,18 @@ func readEnd(path string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 
-// Do asks the daemon for something about a job, or about the queue when r is the zero Ref, and gives its answer.
+// Do asks the daemon for something about a job, or about the queue when r is the zero Ref, and gives its answer. The verb for a
+// priority has it behind a space: priority high.
 func (d *Dir) Do(ctx context.Context, verb string, r Ref) (string, error) {
-	reply, err := d.spool.Request(ctx, queue.Control{Verb: verb, Job: r.Key(), By: d.user})
+	c := queue.Control{Verb: verb, Job: r.Key(), By: d.user}
+	if verb, value, ok := strings.Cut(verb, " "); ok && verb == queue.VerbPriority {
+		var err error
+		if c.Priority, err = queue.ParsePriority(value); err != nil {
+			return "", err
+		}
+		c.Verb = verb
+	}
+	reply, err := d.spool.Request(ctx, c)
 	switch {
 	case err == nil:
 		return reply.Message, nil
