@@ -57,9 +57,7 @@ func (r *Run) repair(ctx context.Context) error {
 		}
 		return nil
 	}
-	if r.undo, err = newUndo(filepath.Join(r.Request.Partial, undoName)); err != nil {
-		return err
-	}
+	r.undo = newUndo(filepath.Join(r.Request.Partial, undoName))
 	done, err := guest.Apply(ctx, r.session, work.Changes, &journal{r}, r.Clock)
 	for _, d := range done {
 		r.Repairs = append(r.Repairs, repairOf(d))
@@ -141,7 +139,7 @@ type undo struct {
 	has  map[string]bool
 }
 
-func newUndo(path string) (*undo, error) { return &undo{path: path, has: map[string]bool{}}, nil }
+func newUndo(path string) *undo { return &undo{path: path, has: map[string]bool{}} }
 
 // keep adds a file as it stands, once.
 func (u *undo) keep(ctx context.Context, tree guest.FS, name string) error {

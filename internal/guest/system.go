@@ -1,5 +1,7 @@
 package guest
 
+import "slices"
+
 // Families of guests.
 const (
 	FamilyLinux   = "linux"
@@ -98,13 +100,8 @@ type NIC struct {
 // VolumeByDevice returns the volume of that device name, under any of its names.
 func (s System) VolumeByDevice(device string) (Volume, bool) {
 	for _, v := range s.Volumes {
-		if v.Device == device {
+		if v.Device == device || slices.Contains(v.Names, device) {
 			return v, true
-		}
-		for _, n := range v.Names {
-			if n == device {
-				return v, true
-			}
 		}
 	}
 	return Volume{}, false

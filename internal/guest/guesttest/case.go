@@ -67,6 +67,7 @@ func RunCases(t *testing.T, dir string, setup Setup) {
 }
 
 func runCase(t *testing.T, dir string, setup Setup) {
+	t.Helper()
 	c := readCase(t, dir)
 	tree := LoadTree(t, filepath.Join(dir, "root"))
 	c.chmod(tree)

@@ -32,8 +32,8 @@ func NewTree() *Tree {
 }
 
 // LoadTree reads a directory of the host with its links. A file .keep only holds its directory and is left out.
-func LoadTree(t testing.TB, dir string) *Tree {
-	t.Helper()
+func LoadTree(tb testing.TB, dir string) *Tree {
+	tb.Helper()
 	tree := NewTree()
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || p == dir {
@@ -71,7 +71,7 @@ func LoadTree(t testing.TB, dir string) *Tree {
 		return nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return tree
 }
