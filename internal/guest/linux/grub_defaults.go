@@ -60,6 +60,10 @@ func (c *cmdlines) grubDefaults(name, content, around string) string {
 	}
 	if c.rename {
 		c.device(vars, name, "GRUB_DEVICE")
+		// With it the next mkconfig would name the root by the kernel's name of the day. A root by UUID needs an initramfs.
+		if off, _ := vars.Get("GRUB_DISABLE_LINUX_UUID"); off == "true" && c.initrds() {
+			c.renamed = vars.Comment("GRUB_DISABLE_LINUX_UUID") || c.renamed
+		}
 	}
 	return string(vars.Bytes())
 }
