@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/guest"
@@ -38,19 +39,19 @@ func checkGuest(ctx context.Context, r *Run, images []disk.Image) error {
 	if !r.Request.Job.Check.BootTest {
 		return nil
 	}
-	if err := r.bootTest(ctx, s); err != nil {
-		return s.fault(err)
-	}
-	return nil
+	return r.bootTest(ctx, s)
 }
 
 // orUnchecked turns an appliance that could not look over the result into a warning: the content of the images is proved already. A fault
 // that it found stays an error.
 func (r *Run) orUnchecked(ctx context.Context, err error) error {
-	if ctx.Err() != nil || isDiskError(err) || r.Request.Job.Check.BootRequire {
+	if ctx.Err() != nil || isDiskError(err) {
 		return err
 	}
 	c := guestError(err)
+	if r.Request.Job.Check.BootRequire {
+		return c
+	}
 	r.warn(manifest.Warning{Code: c.Code, Message: "the guest in the result could not be looked over: " + oneLine(err.Error()), Hint: c.Hint})
 	if r.Request.Job.Check.BootTest {
 		return r.noBootTest("the guest in the result could not be opened")
@@ -149,11 +150,15 @@ func (r *Run) bootTest(ctx context.Context, s *session) error {
 		return r.noBootTest(r.Plan.noBoot)
 	}
 	token := rand.Text()
-	if err := r.plantMarker(ctx, s, token); err != nil {
-		return fmt.Errorf("prepare the boot test: %w", err)
+	err := s.fault(r.plantMarker(ctx, s, token))
+	if err == nil {
+		err = s.close(ctx)
 	}
-	if err := s.close(ctx); err != nil {
-		return fmt.Errorf("prepare the boot test: %w", err)
+	if err != nil {
+		if ctx.Err() != nil || isDiskError(err) {
+			return fmt.Errorf("prepare the boot test: %w", err)
+		}
+		return r.noBootTest("the throw-away copy could not be prepared: " + oneLine(err.Error()))
 	}
 	admitted, err := r.admit(ctx, bootTestMemory)
 	if err != nil {
@@ -175,12 +180,17 @@ func (r *Run) bootTest(ctx context.Context, s *session) error {
 		t.NICModel = "virtio"
 	}
 	r.Events.Log(r.stage, fmt.Sprintf("boot test: starting the VM with %s and its disks on %s", t.Firmware, t.Bus))
+	quiet := r.still("the boot test goes on")
 	res, err := r.guests.Boot(ctx, t)
+	quiet()
 	if err != nil {
-		if ctx.Err() != nil {
+		if err = s.fault(err); ctx.Err() != nil || isDiskError(err) {
 			return err
 		}
 		return r.noBootTest(oneLine(err.Error()))
+	}
+	if broken := s.broken(); broken != nil && !res.Passed { // the VM stopped for what it could not read, which is not the guest's fault
+		return broken
 	}
 	r.BootTest = &manifest.BootTest{
 		Passed: res.Passed, Why: oneLine(res.Why), Evidence: oneLine(res.Evidence), Login: oneLine(res.Login), Seconds: took(res.Took), Disks: t.Bus, Firmware: t.Firmware,
@@ -201,6 +211,29 @@ func (r *Run) bootTest(ctx context.Context, s *session) error {
 	}
 	r.warn(manifest.Warning{Code: manifest.CodeBootFailed, Message: failed.Error()})
 	return nil
+}
+
+// sign is how often a step that says nothing itself shows that it goes on: far more often than the shortest useful stall_timeout.
+const sign = 30 * time.Second
+
+// still logs from time to time that something goes on, until the function that it returns is called.
+func (r *Run) still(what string) (stop func()) {
+	stage := r.stage
+	ended, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(sign)
+		defer tick.Stop()
+		for n := time.Duration(1); ; n++ {
+			select {
+			case <-ended:
+				return
+			case <-tick.C:
+				r.Events.Log(stage, fmt.Sprintf("%s: %v so far", what, n*sign))
+			}
+		}
+	}()
+	return func() { close(ended); <-stopped }
 }
 
 // maxBootNICs is how many network cards a boot test has: more say nothing more.
@@ -261,7 +294,7 @@ func (r *Run) setOwner() error {
 	})
 }
 
-// virtioMachine is the machine as the domain describes it: its disks on the bus that is proved.
+// diskBus is the bus that the domain's disks must be on, BusUnknown where the machine's description and the proved drivers decide.
 func (r *Run) diskBus() machine.Bus {
 	if r.System.Family == guest.FamilyWindows && !r.Virtio.Block {
 		return machine.BusSATA

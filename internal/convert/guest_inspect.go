@@ -78,7 +78,6 @@ func (r *Run) lookInside(ctx context.Context) error {
 		images[i] = s.Image
 	}
 	if r.session, err = r.openSession(ctx, "source", images); err != nil {
-		r.session = nil
 		return err
 	}
 	var warnings []guest.Warning

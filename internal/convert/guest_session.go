@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/qcow2"
@@ -31,34 +32,37 @@ type session struct {
 const guestDir = ".guest"
 
 // openSession exports the images and starts an appliance over them. name tells the sessions of a run apart.
-func (r *Run) openSession(ctx context.Context, name string, images []disk.Image) (s *session, err error) {
+func (r *Run) openSession(ctx context.Context, name string, images []disk.Image) (*session, error) {
 	admitted, err := r.admit(ctx, applianceMemory)
 	if err != nil {
 		return nil, err
 	}
-	s = &session{dir: filepath.Join(r.Request.Partial, guestDir, name), release: admitted.Release}
-	defer func() {
-		if err != nil {
-			err = errors.Join(s.fault(err), s.end())
-		}
-	}()
+	s := &session{dir: filepath.Join(r.Request.Partial, guestDir, name), release: admitted.Release}
+	if err := s.open(ctx, r, admitted.KVM, images); err != nil {
+		return nil, errors.Join(s.fault(err), s.end())
+	}
+	return s, nil
+}
+
+// open makes everything that end takes away again.
+func (s *session) open(ctx context.Context, r *Run, kvm bool, images []disk.Image) (err error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return nil, marked(err)
+		return marked(err)
 	}
 	if s.sockets, err = os.MkdirTemp("", "h2k-"); err != nil {
-		return nil, err
+		return err
 	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	for i, img := range images {
 		if err := s.export(ctx, serving, i, img); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	s.Appliance, err = r.guests.Open(ctx, ApplianceOptions{
-		KVM: admitted.KVM, Drives: s.overlays, Dir: s.dir, Log: func(line string) { r.Events.Log(r.stage, oneLine(line)) },
+		KVM: kvm, Drives: s.overlays, Dir: s.dir, Log: func(line string) { r.Events.Log(r.stage, oneLine(line)) },
 	})
-	return s, err
+	return err
 }
 
 // admit waits for leave to start an appliance or a VM, and notes how it will run.
@@ -89,14 +93,29 @@ func (s *session) export(ctx, serving context.Context, i int, img disk.Image) er
 	return qcow2.CreateOverlay(ctx, target{f}, img.Size(), qcow2.OverlayOptions{Backing: l.URI(), BackingFormat: "raw"})
 }
 
-// fault returns the reason behind an error of an appliance: a client of an export only hears that a read failed, the export knows why.
+// fault returns the reason behind an error of an appliance or a VM: a client of an export only hears that a read failed, the export
+// knows why; and where the overlays have no room on the host, that is an error of the output.
 func (s *session) fault(err error) error {
-	for _, server := range s.servers {
-		if cause := server.Err(); cause != nil && err != nil {
-			return fmt.Errorf("%w (%w)", cause, err)
-		}
+	if err == nil {
+		return nil
+	}
+	if cause := s.broken(); cause != nil {
+		return fmt.Errorf("%w (%w)", cause, err)
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return marked(err)
 	}
 	return err
+}
+
+// broken is the first error of reading an image for an export.
+func (s *session) broken() error {
+	for _, server := range s.servers {
+		if err := server.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // close ends the appliance; from here on the overlays hold what was changed. The exports go on until end.

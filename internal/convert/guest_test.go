@@ -5,13 +5,16 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"hyper2kvm/internal/guest"
@@ -26,7 +29,9 @@ type fakeGuests struct {
 	tree    *guesttest.Tree
 	system  guest.System
 	inspect error
+	planted error // of writing the marker
 	boot    BootResult
+	bootErr error
 	booted  []BootTest
 	opened  []ApplianceOptions
 	write   string // qemu-io command on the first drive when it is closed
@@ -40,7 +45,7 @@ func (f *fakeGuests) Open(_ context.Context, o ApplianceOptions) (Appliance, err
 }
 
 func (f *fakeGuests) Marker(line, _ string) (map[string]guest.File, error) {
-	return map[string]guest.File{"/etc/marker": {Data: []byte(line), Mode: 0o644}}, nil
+	return map[string]guest.File{"/etc/marker": {Data: []byte(line), Mode: 0o644}}, f.planted
 }
 
 func (f *fakeGuests) Boot(_ context.Context, b BootTest) (BootResult, error) {
@@ -50,7 +55,7 @@ func (f *fakeGuests) Boot(_ context.Context, b BootTest) (BootResult, error) {
 	}
 	r := f.boot
 	r.SerialLog = "serial.log"
-	return r, nil
+	return r, f.bootErr
 }
 
 type fakeAppliance struct {
@@ -268,4 +273,54 @@ func TestRequiredBootTest(t *testing.T) {
 	if report.BootTest == nil || report.BootTest.Passed {
 		t.Errorf("boot test %+v", report.BootTest)
 	}
+}
+
+// TestNoRoomForOverlays fails the start of a session before there is anything to be ended.
+func TestNoRoomForOverlays(t *testing.T) {
+	b, _ := guestBench(t)
+	if err := os.WriteFile(filepath.Join(b.req.Partial, guestDir), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := b.run(t.Context())
+	if err == nil || report.Error.Code != manifest.CodeOutputWrite {
+		t.Errorf("got %v, %+v", err, report.Error)
+	}
+}
+
+// TestBootTestThatCannotBeMade is a warning, and a failure with its own code where the job requires a boot test.
+func TestBootTestThatCannotBeMade(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spoil func(*fakeGuests)
+		code  string
+	}{
+		"no room for the marker":  {func(f *fakeGuests) { f.planted = guest.ErrSpace }, manifest.CodeBootUnavailable},
+		"no VM":                   {func(f *fakeGuests) { f.bootErr = errors.New("qemu ended") }, manifest.CodeBootUnavailable},
+		"the host's disk is full": {func(f *fakeGuests) { f.bootErr = fmt.Errorf("%w: %w", guest.ErrAppliance, syscall.ENOSPC) }, manifest.CodeSpaceOutput},
+	} {
+		for _, require := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", required: ", require), func(t *testing.T) {
+				b, f := guestBench(t)
+				tc.spoil(f)
+				b.req.Job.Check.BootTest, b.req.Job.Check.BootRequire = true, require
+				report, err := b.run(t.Context())
+				warned := slices.ContainsFunc(report.Warnings, func(w manifest.Warning) bool { return w.Code == tc.code })
+				if fails := require || tc.code == manifest.CodeSpaceOutput; fails != (err != nil) || fails == warned || fails && report.Error.Code != tc.code {
+					t.Errorf("got %v, %+v, warnings %+v", err, report.Error, report.Warnings)
+				}
+			})
+		}
+	}
+}
+
+func TestStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		events := &recorder{}
+		r := &Run{Events: events, stage: StageValidate}
+		stop := r.still("it goes on")
+		time.Sleep(2*sign + time.Second)
+		stop()
+		if want := []string{"it goes on: 30s so far", "it goes on: 1m0s so far"}; !slices.Equal(events.logs, want) {
+			t.Errorf("logged %q", events.logs)
+		}
+	})
 }
