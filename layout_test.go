@@ -43,6 +43,7 @@ var floors = map[string][]string{
 	"internal/guest/windows":   {"internal/guest"},
 	"internal/nbd":             {"internal/disk"},
 	"internal/accel":           {"internal/atomicfile"},
+	"internal/manpage":         {},
 	"internal/boottest":        {},
 	"internal/doctor":          {"internal/boottest", "internal/guest/guestfs"},
 	"internal/api":             {"internal/queue", "internal/jobs", "internal/manifest", "internal/version", "schema"},
@@ -60,8 +61,9 @@ var floors = map[string][]string{
 	"tui/wizard/answers": {"internal/manifest"},
 	"internal/jobs":      {"internal/queue", "internal/manifest"},
 	"tui/look":           {"internal/queue"},
-	"cmd/hyper2kvmd":     {"internal/accel", "internal/atomicfile", "internal/config", "internal/convert", "internal/daemon", "internal/manifest", "internal/queue", "internal/version"},
+	"cmd/hyper2kvmd":     {"internal/accel", "internal/atomicfile", "internal/config", "internal/convert", "internal/daemon", "internal/manifest", "internal/manpage", "internal/queue", "internal/version"},
 	"cmd/hyperctl": {
+		"internal/manpage",
 		"internal/atomicfile", "internal/config", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/manifest", "internal/queue",
 		"internal/version", "schema", "tui", "internal/jobs", "tui/look", "tui/wizard", "tui/wizard/answers", "internal/api", "internal/doctor", "internal/accel",
 		"internal/guest", "internal/guest/guestfs", "internal/guest/linux", "internal/machine", "internal/machine/ova", "internal/machine/ovf", "internal/machine/vmx",

@@ -38,11 +38,18 @@ func run(args []string) int {
 	if len(args) == 1 && args[0] == "job" {
 		return runJob()
 	}
+	if asked, err := ship(args, os.Stdout); asked {
+		return exitOf(err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	cmd := newCommand()
 	cmd.SetArgs(withoutDaemonWord(args))
-	err := cmd.ExecuteContext(ctx)
+	return exitOf(cmd.ExecuteContext(ctx))
+}
+
+// exitOf says what went wrong, and which code the program ends with.
+func exitOf(err error) int {
 	if err == nil {
 		return exitOK
 	}

@@ -64,6 +64,7 @@ func newRoot(con *console, started func()) *cobra.Command {
 		newServe(con),
 		newExplain(con),
 		newVersion(con),
+		newMan(con),
 	)
 	return cmd
 }

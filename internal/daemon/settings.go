@@ -33,7 +33,7 @@ type Settings struct {
 	Owner          convert.Ownership
 	Retention      queue.Retention // what becomes of finished jobs
 	Webhook        Webhook         // who hears of them
-	Sandbox        bool // the process of a job is confined to its own files
+	Sandbox        bool            // the process of a job is confined to its own files
 }
 
 // ModeManifest leaves lone disks for manifests to name; ModeDisk converts them.
