@@ -51,7 +51,7 @@ bench: build ## measure latency, listing and conversion against qemu-img, as rat
 	@scripts/test-deps
 	go test ./bench -run '^$$' -bench 'RawTo|Sparse|List|Drop' -benchtime 1x -timeout 60m
 
-bench-convert: build ## convert between all formats against qemu-img, tuned and not (about half an hour)
+bench-convert: build ## convert between all formats against qemu-img, tuned and not (about 20 minutes)
 	@scripts/test-deps
 	go test ./bench -run "^$$" -bench Matrix -benchtime 1x -timeout 180m
 

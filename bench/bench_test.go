@@ -54,23 +54,33 @@ func synced(b *testing.B, path, name string, args ...string) run {
 	return timed(b, "sh", append([]string{"-c", `out=$1; shift; "$@" && exec sync "$out"`, "synced", path, name}, args...)...)
 }
 
-// pairs runs ours and theirs in turn, once unmeasured and then n times, and returns the median ratio theirs/ours of the wall
-// time: how many times faster ours is.
-func pairs(n int, ours, theirs func() run) (ratio float64, ourRuns, theirRuns []run) {
-	ours()
-	theirs()
+// slowPair is how long a pair may take so that one is run unmeasured, to warm up, and three are measured. Of longer ones two are run, and both
+// count: what is warmed up in them is little beside them.
+const slowPair = 20 * time.Second
+
+// pairs runs ours and theirs in turn and returns the median ratio theirs/ours of the wall time: how many times faster ours is.
+func pairs(ours, theirs func() run) (ratio float64, ourRuns, theirRuns []run) {
 	var ratios []float64
-	for range n {
+	measure := func() time.Duration {
 		o, t := ours(), theirs()
 		ourRuns, theirRuns = append(ourRuns, o), append(theirRuns, t)
 		ratios = append(ratios, t.wall.Seconds()/o.wall.Seconds())
+		return o.wall + t.wall
+	}
+	more := 1
+	if measure() < slowPair {
+		ratios, ourRuns, theirRuns, more = nil, nil, nil, 3
+	}
+	for range more {
+		measure()
 	}
 	return median(ratios), ourRuns, theirRuns
 }
 
+// median returns the middle, or the mean of the two that are.
 func median(v []float64) float64 {
 	v = slices.Sorted(slices.Values(v))
-	return v[len(v)/2]
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
 func wall(runs []run) float64 {

@@ -29,7 +29,7 @@ func BenchmarkRawToQcow2(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			for range b.N {
 				o, t := filepath.Join(dir, "ours.qcow2"), filepath.Join(dir, "theirs.qcow2")
-				ratio, ourRuns, theirRuns := pairs(3,
+				ratio, ourRuns, theirRuns := pairs(
 					func() run {
 						os.Remove(o)
 						return timed(b, hyperctl, append([]string{"-q", "image", "convert", src, o}, c.ours...)...)
@@ -63,7 +63,7 @@ func BenchmarkSparse(b *testing.B) {
 		}
 	}
 	for range b.N {
-		ratio, ourRuns, smallRuns := pairs(3, convert(big), convert(small))
+		ratio, ourRuns, smallRuns := pairs(convert(big), convert(small))
 		row(b, "%5.2f times the time of the 4 GiB disk (%.1f s against %.1f s), peak %d MB", 1/ratio, wall(ourRuns), wall(smallRuns), peak(ourRuns)>>20)
 		b.ReportMetric(1/ratio, "times")
 		b.ReportMetric(float64(peak(ourRuns)>>20), "peak-MB")

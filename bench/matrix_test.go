@@ -85,13 +85,13 @@ func matrixRow(b *testing.B, dir, hyperctl, qemu, raw string, s source, t target
 			return synced(b, q, qemu, append(append(args, t.theirs...), s.path, q)...)
 		}
 	}
-	plain, ourRuns, _ := pairs(3, ours, theirs())
+	plain, ourRuns, _ := pairs(ours, theirs())
 	grown := float64(size(b, o)) / float64(size(b, q))
-	tuned, _, _ := pairs(3, ours, theirs("-W", "-m", "16"))
+	tuned, _, _ := pairs(ours, theirs("-W", "-m", "16"))
 	line := "%5.2f x qemu-img, %5.2f x tuned"
 	args := []any{plain, tuned}
 	if t.name == "raw" || t.name == "qcow2" {
-		cp, _, _ := pairs(3, ours, func() run {
+		cp, _, _ := pairs(ours, func() run {
 			os.Remove(q)
 			return synced(b, q, "cp", "--sparse=always", raw, q)
 		})

@@ -19,6 +19,7 @@ const (
 	blockCompressed = 2 // section 3.1.1.2.2
 	blockHeader     = 3
 	frameHeader     = 4 + 1 + 2
+	literalsHeader  = 5 // at most
 
 	// minLiterals is the fewest literals that are worth codes, fourStreams the fewest that are worth to be cut in four.
 	minLiterals = 64
@@ -42,16 +43,22 @@ type Encoder struct {
 	literals [MaxContent + copySlack]byte
 	seqs     []sequence
 	codes    [][3]uint8 // of each sequence, as tables
+	bits     []byte     // of all sequences, before it is known whether they fit
 }
+
+// sequenceBytes is the most that a sequence takes, rounded up: 26 bits of states and 48 of what the codes leave open.
+const sequenceBytes = 10
 
 // NewEncoder returns an encoder.
 func NewEncoder() *Encoder {
-	e := &Encoder{seqs: make([]sequence, 0, MaxContent/minMatch+1), codes: make([][3]uint8, MaxContent/minMatch+1)}
+	const seqs = MaxContent/minMatch + 1
+	e := &Encoder{seqs: make([]sequence, 0, seqs), codes: make([][3]uint8, seqs), bits: make([]byte, seqs*sequenceBytes+16)}
 	e.huff.Reuse = huff0.ReusePolicyNone // a frame knows nothing of the one before
 	return e
 }
 
-// EncodeLimit appends src as one frame of at most limit bytes to dst. If it takes more, or src has less than 256 or more than MaxContent bytes,
+// EncodeLimit appends src as one frame of at most limit bytes to dst. If it takes more, or nearly as much before the literals are coded, or src
+// has less than 256 or more than MaxContent bytes,
 // dst comes back as it was, and false.
 func (e *Encoder) EncodeLimit(dst, src []byte, limit int) ([]byte, bool) {
 	if len(src) < minContent || len(src) > MaxContent {
@@ -61,12 +68,15 @@ func (e *Encoder) EncodeLimit(dst, src []byte, limit int) ([]byte, bool) {
 	clear(e.content[len(src):])
 	numLiterals := e.search(len(src))
 	begin := len(dst)
+	if limit < frameHeader+blockHeader {
+		return dst, false
+	}
 	out := binary.LittleEndian.AppendUint32(dst, magic)
 	out = append(out, 1<<6|1<<5) // size in two bytes, a single segment, no checksum, no dictionary
 	out = binary.LittleEndian.AppendUint16(out, uint16(len(src)-minContent))
 	out = append(out, 0, 0, 0) // header of the block
-	out, err := e.appendLiterals(out, e.literals[:numLiterals])
-	if err != nil || len(out)-begin > limit {
+	out, ok := e.appendLiterals(out, e.literals[:numLiterals], limit+begin-len(out))
+	if !ok {
 		return dst, false
 	}
 	out = e.appendSequences(out)
@@ -80,10 +90,10 @@ func (e *Encoder) EncodeLimit(dst, src []byte, limit int) ([]byte, bool) {
 	return out, true
 }
 
-// appendLiterals appends the literals section (section 3.1.1.3.1).
-func (e *Encoder) appendLiterals(out, p []byte) ([]byte, error) {
+// appendLiterals appends the literals section (section 3.1.1.3.1), unless that takes more than room.
+func (e *Encoder) appendLiterals(out, p []byte, room int) ([]byte, bool) {
 	if len(p) < minLiterals {
-		return appendPlain(out, literalsRaw, len(p), p), nil
+		return appendPlain(out, literalsRaw, len(p), p), room > len(p)+literalsHeader
 	}
 	var packed []byte
 	var err error
@@ -95,12 +105,15 @@ func (e *Encoder) appendLiterals(out, p []byte) ([]byte, error) {
 		packed, _, err = huff0.Compress1X(p, &e.huff)
 	}
 	switch {
-	case errors.Is(err, huff0.ErrIncompressible):
-		return appendPlain(out, literalsRaw, len(p), p), nil
 	case errors.Is(err, huff0.ErrUseRLE):
-		return appendPlain(out, literalsRLE, len(p), p[:1]), nil
-	case err != nil:
-		return out, err
+		return appendPlain(out, literalsRLE, len(p), p[:1]), room > literalsHeader
+	case errors.Is(err, huff0.ErrIncompressible):
+		if room <= len(p)+literalsHeader {
+			return out, false
+		}
+		return appendPlain(out, literalsRaw, len(p), p), true
+	case err != nil || room <= len(packed)+literalsHeader:
+		return out, false
 	}
 	// Both sizes take 10, 14 or 18 bits; one stream is for 10 only.
 	n, format := 10, uint64(0)
@@ -117,7 +130,7 @@ func (e *Encoder) appendLiterals(out, p []byte) ([]byte, error) {
 		out = append(out, byte(head))
 		head >>= 8
 	}
-	return append(out, packed...), nil
+	return append(out, packed...), true
 }
 
 // appendPlain appends n literals that stand as they are, or the one that all are.

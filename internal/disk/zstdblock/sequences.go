@@ -118,15 +118,12 @@ func (e *Encoder) appendSequences(out []byte) []byte {
 
 // appendBits appends the bits of all sequences, the last one first (section 3.1.1.3.2.1.2): it is read from its end.
 func (e *Encoder) appendBits(out []byte, codes [][3]uint8) []byte {
-	const most = 10 // bytes for a sequence, at most, and one more
-	at := len(out)
-	out = slices.Grow(out, most*len(codes)+16)
-	out = out[:cap(out)]
+	b, at := e.bits, 0
 	ll, of, ml := &e.tables[tableLiterals], &e.tables[tableOffset], &e.tables[tableLength]
 	var acc uint64
 	var n uint
 	flush := func() {
-		binary.LittleEndian.PutUint64(out[at:], acc)
+		binary.LittleEndian.PutUint64(b[at:], acc)
 		at += int(n >> 3)
 		acc >>= n & 56
 		n &= 7
@@ -162,7 +159,7 @@ func (e *Encoder) appendBits(out []byte, codes [][3]uint8) []byte {
 	n++
 	n = (n + 7) &^ 7
 	flush()
-	return out[:at]
+	return append(out, b[:at]...)
 }
 
 // step codes a symbol.
