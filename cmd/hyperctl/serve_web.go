@@ -1,6 +1,10 @@
 package main
 
-import "io/fs"
+import (
+	"io/fs"
 
-// dashboardFiles are the built files of the dashboard; nil when this program has none.
-func dashboardFiles() fs.FS { return nil }
+	"hyper2kvm/web"
+)
+
+// dashboardFiles are the built files of the dashboard.
+func dashboardFiles() fs.FS { return web.Files() }
