@@ -186,7 +186,13 @@ func (c *checker) countEntry(e, bitmap uint64, at int64) {
 		c.refer(uint64(off), n, "compressed cluster")
 		return
 	}
-	if host := e & offsetMask; host != 0 {
+	host := e & offsetMask
+	switch {
+	case h.external(): // its clusters are not counted
+		if host != 0 || e&flagCopied != 0 {
+			c.allocated(false)
+		}
+	case host != 0:
 		c.allocated(false)
 		c.refer(host, h.clusterSize, "cluster")
 	}

@@ -196,8 +196,8 @@ func (h *header) checkFeatures(fail func(int64, error, string, ...any) error) er
 	if unknown := h.incompatible &^ incompatKnown; unknown != 0 {
 		return fail(72, disk.ErrUnsupported, "incompatible features %s", h.ext.featureNames(unknown))
 	}
-	if h.incompatible&incompatDataFile != 0 {
-		return fail(72, disk.ErrUnsupported, "external data file %s; merge it with qemu-img convert first", shown(h.ext.dataFile))
+	if h.external() && h.ext.dataFile == "" {
+		return fail(72, disk.ErrUnsupported, "an external data file whose name is not stated; merge it with qemu-img convert first")
 	}
 	marked := h.incompatible&incompatCompression != 0
 	switch {
@@ -208,6 +208,9 @@ func (h *header) checkFeatures(fail func(int64, error, string, ...any) error) er
 	}
 	return nil
 }
+
+// external says whether the clusters stand in another file (specification, "External data file").
+func (h *header) external() bool { return h.incompatible&incompatDataFile != 0 }
 
 // checkTables compares the places of the tables with the size of the file.
 func (h *header) checkTables(f disk.File) error {

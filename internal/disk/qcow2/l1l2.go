@@ -100,6 +100,8 @@ func (c *cursor) seek(off int64) error {
 func (img *Image) cluster(e uint64, end, at int64) (cell, error) {
 	host := int64(e & offsetMask)
 	switch {
+	case e&flagCompressed != 0 && img.head.external():
+		return cell{}, img.corrupt("read L2 table", at, "compressed cluster %#x of an external data file", e)
 	case e&flagCompressed != 0:
 		return cell{kind: compressed, end: end, entry: e}, nil
 	case e&reservedL2 != 0:
@@ -110,7 +112,7 @@ func (img *Image) cluster(e uint64, end, at int64) (cell, error) {
 		return cell{}, img.corrupt("read L2 table", at, "zero cluster in a version 2 image")
 	case e&flagZero != 0:
 		return cell{kind: zero, end: end}, nil
-	case host == 0:
+	case host == 0 && (e&flagCopied == 0 || !img.head.external()): // an external data file has data at 0
 		return cell{kind: absent, end: end}, nil
 	}
 	return cell{kind: plain, end: end, host: host}, nil
@@ -123,6 +125,8 @@ func (img *Image) subcluster(e, bitmap uint64, first, off, at int64) (cell, erro
 	allocated, zeroes := uint32(bitmap), uint32(bitmap>>32)
 	host := int64(e & offsetMask)
 	switch {
+	case e&flagCompressed != 0 && h.external():
+		return cell{}, img.corrupt("read L2 table", at, "compressed cluster %#x of an external data file", e)
 	case e&flagCompressed != 0:
 		if bitmap != 0 {
 			return cell{}, img.corrupt("read L2 table", at, "compressed cluster with subclusters %#x", bitmap)
@@ -134,7 +138,7 @@ func (img *Image) subcluster(e, bitmap uint64, first, off, at int64) (cell, erro
 		return cell{}, img.corrupt("read L2 table", at, "entry %#x does not point at a cluster", e)
 	case allocated&zeroes != 0:
 		return cell{}, img.corrupt("read L2 table", at, "subclusters both allocated and zero: %#x", bitmap)
-	case host == 0 && allocated != 0:
+	case host == 0 && allocated != 0 && (e&flagCopied == 0 || !h.external()):
 		return cell{}, img.corrupt("read L2 table", at, "allocated subclusters without a cluster: %#x", bitmap)
 	}
 	size := h.clusterSize / subclusters

@@ -11,6 +11,7 @@ import (
 // Image reads a qcow2 image and, through its backing files, the whole chain. Safe for concurrent use.
 type Image struct {
 	file    disk.File
+	data    disk.File // where clusters stand: file, or the external data file
 	head    *header
 	backing disk.Parent
 	l1      []uint64 // file offsets of the L2 tables; 0 is absent
@@ -22,7 +23,7 @@ type Image struct {
 	closing   disk.Closing
 }
 
-// Open opens the image in f, and its backing file through env.OpenImage; a backing file whose format the image does not state is
+// Open opens the image in f, its external data file through env.Open, and its backing file through env.OpenImage; a backing file whose format the image does not state is
 // asked for as raw. It takes ownership of f, and closes it on error. Errors: ErrFormat without the magic, and every other
 // kind of package disk for what doc.go lists.
 func Open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
@@ -43,7 +44,7 @@ func open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
 		return nil, err
 	}
 	h.ext.features = nil // lets go of the first cluster
-	img := &Image{file: f, head: h, pageBytes: min(h.clusterSize, tablePageBytes)}
+	img := &Image{file: f, data: f, head: h, pageBytes: min(h.clusterSize, tablePageBytes)}
 	img.tables = disk.NewPageCache[[]byte](int(tableCacheBytes / img.pageBytes))
 	img.clusters = disk.NewPageCache[[]byte](int(max(clusterCacheBytes/h.clusterSize, 1)))
 	if err := img.readL1(); err != nil {
@@ -52,14 +53,38 @@ func open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
 	if img.decode, err = newDecoder(h); err != nil {
 		return nil, &disk.Error{Format: "qcow2", Op: "open", File: f.Name(), Off: -1, Err: err}
 	}
-	if h.backing != "" {
-		img.backing.Child = f.Name()
-		if img.backing.Image, err = openBacking(ctx, f.Name(), h, env); err != nil {
+	if h.external() {
+		if img.data, err = openData(f.Name(), h, env); err != nil {
 			img.decode.close()
 			return nil, err
 		}
 	}
+	if h.backing != "" {
+		img.backing.Child = f.Name()
+		if img.backing.Image, err = openBacking(ctx, f.Name(), h, env); err != nil {
+			img.decode.close()
+			if img.data != f {
+				img.data.Close()
+			}
+			return nil, err
+		}
+	}
 	return img, nil
+}
+
+// openData opens the external data file that the header names. It is raw, and may be the disk itself; its map is the one of this image.
+func openData(name string, h *header, env disk.Env) (disk.File, error) {
+	fail := func(kind, err error) error {
+		return &disk.Error{Format: "qcow2", Op: "open external data file " + shown(h.ext.dataFile), File: name, Off: -1, Kind: kind, Err: err}
+	}
+	if env.Open == nil {
+		return nil, fail(disk.ErrOutside, nil)
+	}
+	f, err := env.Open(h.ext.dataFile)
+	if err != nil {
+		return nil, fail(nil, err)
+	}
+	return f, nil
 }
 
 // openBacking opens the backing file that the header names.
@@ -114,7 +139,7 @@ func (img *Image) ReadAt(p []byte, off int64) (int, error) {
 func (img *Image) readRun(p []byte, at int64, r run) error {
 	switch r.kind {
 	case plain:
-		return readFull(img.file, p, r.host, "read cluster")
+		return readFull(img.data, p, r.host, "read cluster")
 	case compressed:
 		return img.readCompressed(p, r.entry, at-r.start)
 	case absent:
@@ -156,9 +181,13 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	return e, nil
 }
 
-// Close closes the backing file and the image's own file.
+// Close closes the backing file, the external data file and the image's own file.
 func (img *Image) Close() error {
-	err := img.closing.Close(img.backing, img.file)
+	files := []disk.File{img.file}
+	if img.data != img.file {
+		files = append(files, img.data)
+	}
+	err := img.closing.Close(img.backing, files...)
 	img.decode.close()
 	return err
 }
@@ -170,6 +199,10 @@ func (img *Image) Describe() []disk.Info {
 		Size: img.Size(), ClusterSize: h.clusterSize, Compressed: h.compression == compressionZstd || img.firstIsCompressed()}
 	if h.extendedL2 {
 		info.Variant += " extended L2"
+	}
+	if h.external() {
+		info.Variant += " external data"
+		info.Files = append(info.Files, img.data.Name())
 	}
 	if h.incompatible&incompatDirty != 0 {
 		info.Notes = append(info.Notes, "not closed cleanly (dirty bit); its refcounts may be wrong, its content is read as it stands")
