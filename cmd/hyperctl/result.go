@@ -21,6 +21,7 @@ type result struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	} `json:"warnings"`
+	Evidence []string `json:"evidence"` // of a failed boot test: file names below the workflow directory
 }
 
 // readResult reads the record of a job, as far as it can be read.

@@ -125,6 +125,9 @@ func writeJob(w io.Writer, s style, j queue.Job, now time.Time, whole bool) {
 	}
 	row("Next", nextText(j, r))
 	row("Log", clean(j.LogPath))
+	for _, name := range r.Evidence {
+		row("Evidence", clean(filepath.Join(filepath.Dir(j.LogPath), filepath.Base(name))))
+	}
 	for _, w := range r.Warnings {
 		row("Warning", cleanLine(strings.TrimSpace(w.Code+" "+w.Message)))
 	}

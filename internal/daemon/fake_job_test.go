@@ -29,6 +29,14 @@ func fakeJob() {
 		f.finish()
 	case "fail":
 		f.end(&manifest.Failure{Code: manifest.CodeImageCorrupt, Stage: "load", Message: "it is broken", Hint: "mend it"})
+	case "unbootable":
+		_ = os.Mkdir(filepath.Join(f.req.Partial, "boot-test"), 0o750)
+		_ = os.WriteFile(filepath.Join(f.req.Partial, "boot-test", "serial.log"), []byte("(initramfs)"), 0o600)
+		_ = os.Symlink("/etc/hostname", filepath.Join(f.req.Partial, "boot-test", "screen.png")) // of a child that is not itself any more
+		_ = f.out.send(message{
+			Type: msgResult, Failure: &manifest.Failure{Code: manifest.CodeBootFailed, Stage: "validate", Message: "it did not boot"},
+			Report: &manifest.Report{BootTest: &manifest.BootTest{SerialLog: "boot-test/serial.log", Screenshot: "boot-test/screen.png"}},
+		})
 	case "crash":
 		_, _ = os.Stderr.WriteString("out of \x1b[31mcheese\n")
 		os.Exit(7)

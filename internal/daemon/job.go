@@ -165,6 +165,9 @@ func (j *job) attempt(ctx context.Context) (outcome, error) {
 	j.mu.Lock()
 	j.child = nil
 	j.mu.Unlock()
+	if out.failure != nil && out.report != nil && out.report.BootTest != nil {
+		j.keepEvidence(partial, out.report.BootTest)
+	}
 	if out.report == nil && out.failure == nil && out.crashed == "" {
 		out.crashed = describeExit(waitErr, c.tail.String())
 	}

@@ -502,3 +502,26 @@ func TestOutputDirectories(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+// TestEvidenceOfAFailedBootTest outlives the directory that the job built in, and no link that a child left is followed.
+func TestEvidenceOfAFailedBootTest(t *testing.T) {
+	w := newWorld(t)
+	w.drop("unbootable-1.img", "disk")
+	w.once(w.daemon())
+	w.wantFailed("unbootable-1.img", manifest.CodeBootFailed, "it did not boot")
+	records, err := filepath.Glob(filepath.Join(w.w, queue.DirFailed, "*", "unbootable-1.img.error.json"))
+	if err != nil || len(records) != 1 {
+		t.Fatal(records, err)
+	}
+	b, err := os.ReadFile(records[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f struct{ Evidence []string }
+	if err := json.Unmarshal(b, &f); err != nil || len(f.Evidence) != 1 {
+		t.Fatalf("evidence %q, %v", f.Evidence, err)
+	}
+	if got, err := os.ReadFile(filepath.Join(w.w, f.Evidence[0])); err != nil || string(got) != "(initramfs)" {
+		t.Errorf("%q, %v", got, err)
+	}
+}

@@ -237,8 +237,8 @@ var codes = []Code{
 	},
 	{
 		ID: CodeBootFailed, Title: "The converted VM did not boot in its test",
-		Cause: "The VM was started on a throw-away copy, and it did not come up: the serial log and the screenshot beside the report show how far it came.",
-		Hint:  "Look at boot-test/serial.log and boot-test/screen.png in the output directory. To keep the result all the same, set require_boot: false.",
+		Cause: "The VM was started on a throw-away copy, and it did not come up: the serial log and the screenshot show how far it came. They stand in boot-test beside the report, and beside the job's log where the test failed the job.",
+		Hint:  "Look at the serial log and the screenshot, which this names: hyperctl workflow show JOB. To keep the result all the same, set require_boot: false.",
 	},
 	{
 		ID: CodeBootUnavailable, Title: "The boot test could not be made",

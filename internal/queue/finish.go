@@ -198,7 +198,7 @@ func (s *Spool) finish(r Record) (Record, error) {
 	if err := s.moveSource(r, dir); err != nil {
 		return r, err
 	}
-	if err := s.keepLog(r); err != nil {
+	if err := errors.Join(s.keepLog(r), s.keepEvidence(r)); err != nil {
 		return r, err
 	}
 	if err := s.dropJob(r.ID); err != nil {
@@ -350,6 +350,8 @@ func (s *Spool) finalRecord(r Record, o Outcome, now time.Time) (json.RawMessage
 	set("batch", r.Batch, r.Batch != "")
 	set("parts", r.Parts, len(r.Parts) > 0)
 	set("log", logName(r), exists(s.jobPath(r.ID, "job.log")))
+	evidence := s.evidenceOf(r)
+	set("evidence", evidence, len(evidence) > 0)
 	for {
 		b, err := json.MarshalIndent(m, "", "  ")
 		if err != nil {

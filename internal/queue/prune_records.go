@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -84,9 +85,14 @@ func recordOf(terminal, name string) (entry string, ok bool) {
 	return strings.CutSuffix(stem[:i], ".error")
 }
 
-// removeRecord removes a record and the log that goes with it.
+// removeRecord removes a record and the log and evidence that go with it.
 func (s *Spool) removeRecord(path, day, id string) error {
-	for _, p := range []string{s.path(logName(Record{Date: day, ID: id})), path} {
+	r := Record{Date: day, ID: id}
+	paths := []string{s.path(logName(r))}
+	for _, name := range evidenceNames() {
+		paths = append(paths, s.path(evidenceName(r, name)))
+	}
+	for _, p := range append(paths, path) {
 		if err := s.fs.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return s.disk(err)
 		}
@@ -129,7 +135,7 @@ func (s *Spool) pruneLogs(ago time.Duration) error {
 			return layoutError(err)
 		}
 		for name := range names {
-			if id, ok := strings.CutSuffix(name, ".log"); ok && isID(id) {
+			if id, ending, ok := strings.Cut(name, "."); ok && isID(id) && (ending == "log" || slices.Contains(evidenceNames(), ending)) {
 				if err := s.fs.Remove(s.own("logs", day, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 					return s.disk(err)
 				}
