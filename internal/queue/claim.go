@@ -72,6 +72,9 @@ func (s *Spool) Claim(ctx context.Context, e Entry, need Need) (*Claim, error) {
 		return nil, err
 	}
 	rec := s.newRecord(e, need, members)
+	if s.isHalfway(rec.ID) {
+		return nil, fmt.Errorf("%w: an earlier claim of %q is not undone yet", errBusy, e.Name)
+	}
 	if rec.Entry, err = s.freeRunningName(e.Name, rec.ID, len(members) > 0); err != nil {
 		return nil, err
 	}
@@ -83,9 +86,11 @@ func (s *Spool) Claim(ctx context.Context, e Entry, need Need) (*Claim, error) {
 		return nil, errors.Join(err, s.dropJob(rec.ID))
 	}
 	if err := c.take(e, members); err != nil {
-		_, back := s.returnEntry(rec)
-		if back == nil {
-			back = s.forget(rec)
+		back := s.undo(rec)
+		if back != nil {
+			s.mu.Lock()
+			s.halfway = append(s.halfway, rec)
+			s.mu.Unlock()
 		}
 		return nil, errors.Join(err, back)
 	}
@@ -94,6 +99,39 @@ func (s *Spool) Claim(ctx context.Context, e Entry, need Need) (*Claim, error) {
 	delete(s.returned, keyOf(e.Identity))
 	s.live[rec.ID] = c
 	return c, nil
+}
+
+// undo puts back what a claim took before it failed.
+func (s *Spool) undo(rec Record) error {
+	if _, err := s.returnEntry(rec); err != nil {
+		return err
+	}
+	return s.forget(rec)
+}
+
+func (s *Spool) isHalfway(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.halfway, func(r Record) bool { return r.ID == id })
+}
+
+// undoHalfway tries again to undo claims that failed: until then their files are in processing/ and belong to no job.
+func (s *Spool) undoHalfway() {
+	s.mu.Lock()
+	todo, hint := slices.Clone(s.halfway), s.hint
+	s.mu.Unlock()
+	if len(todo) == 0 || s.checkTree() != nil {
+		return
+	}
+	for _, rec := range todo {
+		if s.undo(rec) != nil {
+			continue
+		}
+		s.mu.Lock()
+		s.halfway = slices.DeleteFunc(s.halfway, func(r Record) bool { return r.ID == rec.ID })
+		s.mu.Unlock()
+		hint(append(slices.Clone(rec.Members), rec.original())...)
+	}
 }
 
 // membersToTake are the files that move with an entry. A batch leaves the files of its parts where they are.

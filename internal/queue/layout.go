@@ -25,7 +25,7 @@ const (
 var stateDirs = []string{DirQueued, DirRunning, DirDone, DirFailed}
 
 // ownDirs are the directories below .hyper2kvm.
-var ownDirs = []string{"jobs", "control", "replies", "tmp", "logs", "origins", "priorities"}
+var ownDirs = []string{"jobs", "control", "replies", "tmp", "logs", "origins", "left", "priorities"}
 
 func dirMode(name string) fs.FileMode {
 	if name == DirQueued || name == "control" {

@@ -41,6 +41,9 @@ func (c *Claim) Partial(ctx context.Context, outRoot string) (string, error) {
 	if err := c.s.dropPartial(c.rec); err != nil {
 		return "", err
 	}
+	if err := c.s.builds(c.id); err != nil {
+		return "", err
+	}
 	if err := c.s.makeDirs(filepath.Dir(dir), modeOutput); err != nil {
 		return "", err
 	}

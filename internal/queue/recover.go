@@ -223,7 +223,7 @@ func (s *Spool) sweep() error {
 			return s.disk(err)
 		}
 	}
-	for _, dir := range []string{s.own(), s.own("origins"), s.own("priorities"), s.own("replies")} {
+	for _, dir := range []string{s.own(), s.own("left"), s.own("origins"), s.own("priorities"), s.own("replies")} {
 		err := eachName(dir, func(name string, _ byte) bool {
 			if temporary(name) || isProbe(dir, name) {
 				_ = s.fs.Remove(filepath.Join(dir, name))

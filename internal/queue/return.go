@@ -220,6 +220,7 @@ func (s *Spool) dropPartial(rec Record) error {
 	err := kinded(s.fs.RemoveAll(rec.Partial))
 	if errors.Is(err, ErrIO) || errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ESTALE) { // of the output's disk: no reason to stop the queue
 		s.log.Warn("what a job had built is left behind", "id", rec.ID, "dir", rec.Partial, "error", err)
+		s.leave(rec)
 		return nil
 	}
 	return err

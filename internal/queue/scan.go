@@ -31,6 +31,7 @@ func (i *Inbox) tick(now time.Time) {
 		i.problems = append(i.problems, err.Error())
 	}
 	i.s.recheckSpace()
+	i.s.undoHalfway()
 	if err := i.s.Trouble(); err != nil {
 		i.problems = append(i.problems, err.Error())
 	}

@@ -32,6 +32,8 @@ type Spool struct {
 
 	placeMu sync.Mutex // one output directory is chosen at a time
 
+	leftMu sync.Mutex // what jobs left is removed, or built anew
+
 	treeMu sync.Mutex
 	tree   map[string]nodeID
 
@@ -40,6 +42,7 @@ type Spool struct {
 	back       int                  // jobs on their way back to the drop zone: off the list of running ones, and not there yet
 	returned   map[sourceKey]Record // in the drop zone again, keeping their id
 	priorities map[sourceKey]int    // other than the normal one; the daemon's alone
+	halfway    []Record             // claims that failed and could not be undone yet
 	trouble    error
 	hint       func(names ...string) // tells the Inbox about entries that come back or whose job ended
 }

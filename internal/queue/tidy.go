@@ -34,6 +34,7 @@ func (s *Spool) tidy(now time.Time) {
 	s.tidyReplies(now)
 	s.tidyReturned(now)
 	s.tidyPriorities()
+	s.removeLeft()
 }
 
 // tidyFailed renames the error.json of an entry that somebody moved away to retry it: it no longer counts as a failure.
