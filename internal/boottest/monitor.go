@@ -17,14 +17,19 @@ const (
 	sendTime = 10 * time.Second
 )
 
-// event is what happened to the VM (QMP reference, "SHUTDOWN", "GUEST_PANICKED").
+// event is what happened to the VM (QMP reference, "SHUTDOWN", "GUEST_PANICKED", "BLOCK_IO_ERROR").
 type event struct {
 	Name string `json:"event"`
 	Data struct {
-		Guest  bool   `json:"guest"`
-		Reason string `json:"reason"` // guest-shutdown, guest-reset, guest-panic ...
+		Guest     bool   `json:"guest"`
+		Reason    string `json:"reason"`    // guest-shutdown, guest-reset, guest-panic ...; the text of an error of a disk
+		Operation string `json:"operation"` // of a disk: read, write
+		NoSpace   bool   `json:"nospace"`   // the host has no room
 	} `json:"data"`
 }
+
+// diskError is the name of the event that a read or write of a disk failed on the host.
+const diskError = "BLOCK_IO_ERROR"
 
 // monitor talks to a running qemu by the QEMU Machine Protocol: a JSON object a line, each way.
 type monitor struct {
@@ -65,7 +70,7 @@ func (m *monitor) read() {
 			m.reply(fmt.Errorf("qemu says %q", msg.Error.Desc))
 		case msg.Return != nil:
 			m.reply(nil)
-		case msg.Name == "SHUTDOWN" || msg.Name == "GUEST_PANICKED":
+		case msg.Name == "SHUTDOWN" || msg.Name == "GUEST_PANICKED" || msg.Name == diskError:
 			select {
 			case m.events <- msg.event:
 			default: // the first ones decide

@@ -12,7 +12,7 @@ import (
 // The kinds of errors: they say that no test could be made, and nothing of the guest. Test with errors.Is.
 var (
 	ErrUnavailable = errors.New("a VM cannot be started on this host") // qemu or a firmware is missing
-	ErrStart       = errors.New("the VM did not start")                // qemu refused, or ended by itself
+	ErrStart       = errors.New("the VM did not run")                  // qemu refused, ended by itself, or has a disk that fails
 	ErrOptions     = errors.New("the VM cannot be as it was asked for")
 )
 

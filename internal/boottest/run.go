@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -27,8 +28,9 @@ const (
 )
 
 // Run starts the VM and waits until it is decided whether the guest comes up, for at most o.Timeout. The Result is the guest's; an
-// error says that no test was made: ErrUnavailable, ErrStart and ErrOptions, the end of ctx, or the operating system's. Nothing is left
-// running. In o.Dir, which must exist, stay the files that the Result names, and with an error perhaps the beginning of a serial log.
+// error says that no test was made: ErrUnavailable, ErrStart (also of a disk that fails on the host) and ErrOptions, the end of ctx, or
+// the operating system's. Nothing is left running. In o.Dir, which must exist, stay the files that the Result names, and with an error
+// perhaps the beginning of a serial log.
 func Run(ctx context.Context, o Options) (Result, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -188,6 +190,9 @@ func (t *test) watch(ctx context.Context) error {
 				return nil
 			}
 		case e := <-t.vm.monitor.events:
+			if e.Name == diskError {
+				return e.diskFailed()
+			}
 			if t.labelled(ctx, e) || stopped != nil {
 				continue
 			}
@@ -235,6 +240,15 @@ func (t *test) labelled(ctx context.Context, e event) bool {
 	}
 	t.restarts++
 	return t.vm.monitor.do(ctx, "system_reset", nil) == nil && t.vm.monitor.do(ctx, "cont", nil) == nil
+}
+
+// diskFailed is the error of a VM whose disk fails on the host: what it does from then on says nothing of the guest. Where the host has
+// no room, it wraps ENOSPC; there qemu stands still.
+func (e event) diskFailed() error {
+	if e.Data.NoSpace {
+		return fmt.Errorf("boot test: %w: a %.10s of its disk failed: %w", ErrStart, e.Data.Operation, syscall.ENOSPC)
+	}
+	return fmt.Errorf("boot test: %w: a %.10s of its disk failed: %.100q", ErrStart, e.Data.Operation, e.Data.Reason)
 }
 
 // meaning says what the end of a VM that was not asked for says of its guest.

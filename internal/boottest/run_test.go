@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -276,6 +277,23 @@ kill -SEGV $$
 `)
 	if _, err := Run(t.Context(), o); !errors.Is(err, ErrStart) || !strings.Contains(err.Error(), "segmentation fault") || !strings.Contains(err.Error(), "internal error") {
 		t.Error(err)
+	}
+}
+
+// TestADiskThatFailsOnTheHost says nothing of the guest. Where the host has no room, qemu would stand still until the time is up.
+func TestADiskThatFailsOnTheHost(t *testing.T) {
+	for _, full := range []bool{true, false} {
+		o := Options{Firmware: BIOS, Disks: []Disk{{Path: "/nothing"}}, Marker: testToken, Dir: t.TempDir(), Timeout: time.Minute}
+		o.QEMU = stub(t, fmt.Sprintf(`echo '{"QMP":{}}' >&3
+read command <&3
+echo '{"return":{}}' >&3
+echo '{"event":"BLOCK_IO_ERROR","data":{"operation":"write","action":"stop","nospace":%v,"reason":"out of luck"}}' >&3
+read command <&3
+`, full))
+		_, err := Run(t.Context(), o)
+		if !errors.Is(err, ErrStart) || errors.Is(err, syscall.ENOSPC) != full || !full && !strings.Contains(err.Error(), "out of luck") {
+			t.Errorf("full %v: %v", full, err)
+		}
 	}
 }
 

@@ -28,6 +28,12 @@ const (
 	maxStderr = 64 << 10 // that is kept of one command's error
 	tailLines = 8        // of the standard error that stand in the error of a dead process
 	heartbeat = 15 * time.Second
+	// maxCall is how long one command may take: it shows that it goes on, so nobody else would ever end one that hangs. The longest that
+	// ends by itself is a check of a file system of many terabytes without KVM.
+	maxCall = 12 * time.Hour
+	// minRoom is how much must be free on the host below the drives. qemu stands still when a write finds no room, and nobody would make
+	// it go on; far above what one write takes, because some file systems run out before they say so.
+	minRoom = 16 << 20
 )
 
 // stderrName is the file in Options.Dir that takes the standard error.
@@ -35,6 +41,8 @@ const stderrName = "guestfish-stderr"
 
 // fish is a running guestfish. It does one command at a time.
 type fish struct {
+	dir    string // of the drives
+	full   func(dir string) bool
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
@@ -48,7 +56,7 @@ type fish struct {
 
 // newFish starts guestfish in a process group of its own, which dies with us.
 func newFish(o Options, program string) (*fish, error) {
-	f := &fish{done: make(chan struct{}), buf: make([]byte, 64<<10)}
+	f := &fish{dir: o.Dir, full: full, done: make(chan struct{}), buf: make([]byte, 64<<10)}
 	var err error
 	f.stderr, err = os.OpenFile(filepath.Join(o.Dir, stderrName), os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {
@@ -147,9 +155,11 @@ func (f *fish) do(ctx context.Context, alive func(time.Duration), line string, i
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	stop := context.AfterFunc(ctx, f.signal)
 	defer stop()
-	defer f.watch(alive)()
+	defer f.watch(alive, giveUp)()
 	marker := rand.Text()
 	lines := slices.Concat([]string{"-" + line}, input, []string{"echo " + marker, ""})
 	_, err := io.WriteString(f.stdin, strings.Join(lines, "\n"))
@@ -171,11 +181,9 @@ func (f *fish) do(ctx context.Context, alive func(time.Duration), line string, i
 	return out, nil
 }
 
-// watch calls alive from time to time until the function it returns is called.
-func (f *fish) watch(alive func(time.Duration)) (stop func()) {
-	if alive == nil {
-		return func() {}
-	}
+// watch calls alive, which may be nil, from time to time until the function that it returns is called, and gives up what has no room on
+// the host or takes too long.
+func (f *fish) watch(alive func(time.Duration), giveUp context.CancelCauseFunc) (stop func()) {
 	end := make(chan struct{})
 	go func() {
 		begin := time.Now()
@@ -186,11 +194,32 @@ func (f *fish) watch(alive func(time.Duration)) (stop func()) {
 			case <-end:
 				return
 			case now := <-tick.C:
-				alive(now.Sub(begin).Round(time.Second))
+				took := now.Sub(begin).Round(time.Second)
+				switch {
+				case f.full(f.dir):
+					giveUp(fmt.Errorf("the host has less than %d MiB left in %s: %w", minRoom>>20, f.dir, syscall.ENOSPC))
+				case took > maxCall:
+					giveUp(fmt.Errorf("it did not end within %v", maxCall))
+				case alive != nil:
+					alive(took)
+				}
 			}
 		}
 	}()
 	return func() { close(end) }
+}
+
+// full reports whether the file system of dir has no room. One that does not say has some.
+func full(dir string) bool {
+	var st unix.Statfs_t
+	if unix.Statfs(dir, &st) != nil || st.Blocks == 0 {
+		return false
+	}
+	free := st.Bavail
+	if os.Geteuid() == 0 {
+		free = st.Bfree // what is kept for root is for us
+	}
+	return free < minRoom/uint64(max(st.Bsize, 1))
 }
 
 // readTo reads the standard output up to the marker.

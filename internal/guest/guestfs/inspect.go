@@ -24,7 +24,8 @@ type Inspection struct {
 }
 
 // Inspect looks at all volumes, opens encrypted ones, and finds the operating system, what it mounts and where. It leaves nothing
-// mounted, and writes nothing but the journals that the kernel replays when it mounts. No system is guest.ErrNoSystem, one behind a lock that no key opens guest.ErrEncrypted.
+// mounted, and writes nothing but the journals that the kernel replays when it mounts. No system is guest.ErrNoSystem, one behind a lock
+// that no key opens guest.ErrEncrypted.
 func (s *Session) Inspect(ctx context.Context, o InspectOptions) (Inspection, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +46,7 @@ func (s *Session) Inspect(ctx context.Context, o InspectOptions) (Inspection, er
 	in.Warnings = append(in.Warnings, warnings...)
 	for _, l := range locked {
 		in.Warnings = append(in.Warnings, guest.Warning{
-			Message: fmt.Sprintf("%s is encrypted and no key opens it", l.Device), Hint: "give its passphrase in the job's secret file",
+			Message: fmt.Sprintf("%s is encrypted and no key opens it", l.Device), Hint: "name a file with its passphrase under key_file in the manifest",
 		})
 	}
 	if len(roots) == 0 && len(locked) == 0 {

@@ -12,12 +12,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"hyper2kvm/internal/guest"
 )
 
-// maxOutput is how much of a guest command's output is kept: its end.
-const maxOutput = 64 << 10
+// Limits of a guest's command.
+const (
+	maxOutput = 64 << 10 // of its output that is kept: the end
+	// maxRun is how long it may take. Without KVM a rebuild of a large initramfs takes some minutes; one that waits for ever, or whose
+	// child keeps its output open, is the guest's doing.
+	maxRun = time.Hour
+)
 
 // baseEnv is all that a guest command finds in its environment beside what it asks for.
 var baseEnv = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"}
@@ -54,6 +60,8 @@ func (s *Session) Run(ctx context.Context, c guest.Command) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", guest.ErrCommand, err)
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, maxRun, fmt.Errorf("%w: %.200q did not end within %v", guest.ErrCommand, c.Args, maxRun))
+	defer cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.cache.clear()

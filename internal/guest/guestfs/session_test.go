@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"hyper2kvm/internal/guest"
@@ -354,5 +355,36 @@ func TestStatus(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || !errors.Is(err, guest.ErrCommand)) {
 			t.Errorf("%q: %v", out, err)
 		}
+	}
+}
+
+// TestCommandsThatWouldNeverEnd are given up: where qemu stands still because the host has no room, and where nothing ever comes.
+func TestCommandsThatWouldNeverEnd(t *testing.T) {
+	for name, tc := range map[string]struct {
+		full  bool
+		after time.Duration
+		want  string
+	}{
+		"no room": {true, heartbeat, "less than 16 MiB left in /overlays: no space left on device"},
+		"hanging": {false, maxCall + heartbeat, "did not end within 12h"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, giveUp := context.WithCancelCause(t.Context())
+				f := &fish{dir: "/overlays", full: func(dir string) bool { return tc.full && dir == "/overlays" }}
+				defer f.watch(nil, giveUp)()
+				time.Sleep(tc.after - time.Second)
+				if ctx.Err() != nil {
+					t.Fatalf("given up too soon: %v", context.Cause(ctx))
+				}
+				time.Sleep(2 * time.Second)
+				if err := context.Cause(ctx); err == nil || !strings.Contains(err.Error(), tc.want) || errors.Is(err, syscall.ENOSPC) != tc.full {
+					t.Errorf("got %v, want %q", err, tc.want)
+				}
+			})
+		})
+	}
+	if full(t.TempDir()) {
+		t.Error("this host is said to have no room")
 	}
 }
