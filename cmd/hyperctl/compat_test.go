@@ -169,7 +169,7 @@ func TestCompletionOfOp(t *testing.T) {
 // would take a meaning away from the cluster. Those on the list are meant.
 func TestNoSurprisingClusters(t *testing.T) {
 	meant := map[string]bool{
-		"op": true, "output": true, "output-format": true, "output-dir": true, "output-name": true, "one-vm": true, // -o p, -o utput: no output modes
+		"op": true, "output": true, "output-format": true, "output-dir": true, "output-name": true, "one-vm": true, "origin": true, // -o p, -o utput: no output modes
 		"file": true, "from": true, // -f ile: write -f ./ile or --file=ile
 		"date": true, "daemon-config": true, "dry-run": true, "disk": true, // -d ate: write -d ./ate
 		"follow": true, // -f of log takes no value, and -o "llow" is no output mode

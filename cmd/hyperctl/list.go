@@ -18,6 +18,7 @@ type listOptions struct {
 	date   string
 	all    bool
 	limit  int
+	watch  bool
 }
 
 // stateWords are the values of --state: the queue's own words, and those that people and older programs use for them.
@@ -50,7 +51,9 @@ age_seconds; fields are only ever added.`,
 		Example: `  hyperctl workflow list
   hyperctl workflow list --state failed --date 2026-01-24
   hyperctl workflow list --all -o name
-  hyperctl workflow list --json name,state,percent,eta_seconds`,
+  hyperctl workflow list --json name,state,percent,eta_seconds
+  hyperctl workflow list -o template='{{.name}} {{.state}} {{.code}}'
+  hyperctl workflow list --state running --watch`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), con, o) },
 	}
@@ -59,9 +62,11 @@ age_seconds; fields are only ever added.`,
 	f.StringSliceVar(&o.states, "status", nil, "the same `states` as --state")
 	f.StringVar(&o.date, "date", "", "jobs that ended on this `day`: 2026-01-24, today or yesterday")
 	f.BoolVar(&o.all, "all", false, "jobs of every day, and entries that are no jobs")
+	f.BoolVar(&o.watch, "watch", false, "go on: print each job again that changes, until ^C")
 	f.IntVar(&o.limit, "limit", 0, "at most this many `jobs`; 0 is no limit")
 	cmd.MarkFlagsMutuallyExclusive("date", "all")
 	complete(cmd, "state", stateList)
+	complete(cmd, "date", []string{"today", "yesterday"})
 	complete(cmd, "status", stateList)
 	return cmd
 }
@@ -74,6 +79,9 @@ func runList(ctx context.Context, con *console, o listOptions) error {
 	sp, err := con.openSpool()
 	if err != nil {
 		return err
+	}
+	if o.watch {
+		return watchList(ctx, con, sp, filter)
 	}
 	seen := 0
 	defer debug.SetGCPercent(debug.SetGCPercent(listGarbage))

@@ -127,7 +127,7 @@ func (l *logPrinter) print(all bool) error {
 func (l *logPrinter) line() error {
 	s := strings.TrimRight(l.part.String(), "\r\n")
 	l.part.Reset()
-	if l.con.opts.output.machine() {
+	if l.con.opts.output.documents() {
 		b, err := l.con.encodeOne(logDoc{Line: s})
 		if err != nil {
 			return err

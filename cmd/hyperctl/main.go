@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"hyper2kvm/internal/strictyaml"
 )
 
 func main() {
@@ -36,7 +39,7 @@ func run(ctx context.Context, con *console, args []string) int {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = &failure{exit: exitInterrupted, what: "interrupted", err: err}
 	}
-	if !started {
+	if !started || strings.HasPrefix(err.Error(), flagGroup) { // which cobra looks at late
 		err = usageFailure(cmd, args, err)
 	}
 	f := explainError(err)
@@ -47,6 +50,9 @@ func run(ctx context.Context, con *console, args []string) int {
 	return f.exit
 }
 
+// flagGroup begins what cobra says about flags of which only one may be given.
+const flagGroup = "if any flags in the group ["
+
 // usageFailure is what cobra found wrong with the command line before a command began to run.
 func usageFailure(cmd *cobra.Command, args []string, err error) error {
 	var f *failure
@@ -54,11 +60,36 @@ func usageFailure(cmd *cobra.Command, args []string, err error) error {
 		return err
 	}
 	f = &failure{exit: exitUsage, what: cleanLine(err.Error()), try: cmd.CommandPath() + " --help"}
+	if group, ok := strings.CutPrefix(f.what, flagGroup); ok {
+		names, _, _ := strings.Cut(group, "]")
+		f.what = "give only one of --" + strings.Join(strings.Fields(names), " and --")
+	}
 	if strings.Contains(f.what, " arg(s), ") { // cobra's own words
 		f.what, f.why = "too few or too many arguments", "the command is "+cmd.UseLine()
+	}
+	if near := nearFlag(cmd, f.what); near != "" {
+		f.try = near
 	}
 	if hint := misplaced(cmd.Root(), args); hint != "" {
 		f.why, f.try = hint, ""
 	}
 	return f
+}
+
+// nearFlag says what was meant where cobra does not know a flag; "" when nothing is near.
+func nearFlag(cmd *cobra.Command, what string) string {
+	_, name, ok := strings.Cut(what, "unknown flag: --")
+	if !ok {
+		return ""
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	if near := strictyaml.Nearest(name, names); near != "" {
+		return "did you mean --" + near + "? " + cmd.CommandPath() + " --help lists all"
+	}
+	return ""
 }

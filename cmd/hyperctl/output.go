@@ -56,6 +56,9 @@ var outputModes = []string{"table", "wide", "json", "yaml", "jsonl", "name"}
 // machine tells whether a program reads the output.
 func (m outputMode) machine() bool { return m == outJSON || m == outYAML || m == outJSONL }
 
+// documents tells whether results are printed as documents, one by one or as a list.
+func (m outputMode) documents() bool { return m.machine() || m == outTemplate }
+
 type colorMode string
 
 const (
@@ -101,6 +104,14 @@ func printAll[T any](c *console, v view[T], rows iter.Seq2[T, error]) error {
 		})
 	case outYAML:
 		err = printSequence(c, w, v, rows)
+	case outTemplate:
+		err = each(rows, func(row T) error {
+			b, err := c.render(v.doc(row))
+			if err != nil {
+				return err
+			}
+			return w.put(string(b))
+		})
 	default:
 		t := newTable(w, c, v.columns)
 		err = each(rows, t.add)
@@ -159,6 +170,13 @@ func (c *console) printOne(doc any, name string, people func(w io.Writer)) error
 	switch c.opts.output {
 	case outName:
 		_, err := fmt.Fprintln(c.out, clean(name))
+		return err
+	case outTemplate:
+		b, err := c.render(doc)
+		if err != nil {
+			return err
+		}
+		_, err = c.out.Write(b)
 		return err
 	case outJSON, outJSONL, outYAML:
 		b, err := c.encode(doc)
@@ -226,8 +244,11 @@ func (c *console) encode(doc any) ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// encodeOne writes one of several documents that come one by one: a line of JSON, or a YAML document.
+// encodeOne writes one of several documents that come one by one: a line of JSON, a YAML document, or what a template makes of it.
 func (c *console) encodeOne(doc any) ([]byte, error) {
+	if c.opts.output == outTemplate {
+		return c.render(doc)
+	}
 	b, err := c.encode(doc)
 	if err != nil || c.opts.output != outYAML {
 		return append(b, '\n'), err

@@ -44,7 +44,7 @@ func newRoot(con *console, started func()) *cobra.Command {
 	o := &con.opts
 	f := cmd.PersistentFlags()
 	f.SortFlags, cmd.Flags().SortFlags = false, false
-	f.VarP(enum{(*string)(&o.output), outputModes}, "output", "o", "form of the output")
+	f.VarP(outputFlag{enum{(*string)(&o.output), outputModes}, &o.template}, "output", "o", "form of the output")
 	f.StringSliceVar(&o.fields, "json", nil, "print JSON with only these `fields`, separated by commas")
 	f.BoolVar(&o.noHeaders, "no-headers", false, "tables without their first line")
 	f.Var(enum{(*string)(&o.color), colorModes}, "color", "colours")
@@ -52,7 +52,7 @@ func newRoot(con *console, started func()) *cobra.Command {
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print the causes of an error too")
 	f.StringVarP(&o.workflowDir, "workflow-dir", "d", "", "the workflow `directory`")
 	f.StringVar(&o.daemonConfig, "daemon-config", defaultDaemonConfig, "the daemon's configuration `file`, asked for the workflow directory")
-	complete(cmd, "output", outputModes)
+	complete(cmd, "output", append(outputModes, templatePrefix))
 	complete(cmd, "color", colorModes)
 	cmd.AddCommand(
 		newWorkflow(con),
@@ -63,6 +63,8 @@ func newRoot(con *console, started func()) *cobra.Command {
 		newDoctor(con),
 		newServe(con),
 		newExplain(con),
+		newConfig(con),
+		newBundle(con),
 		newVersion(con),
 		newMan(con),
 	)

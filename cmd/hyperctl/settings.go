@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"text/template"
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
@@ -21,8 +22,10 @@ type globalOptions struct {
 	quiet        bool
 	verbose      bool
 	fields       []string // of --json
+	template     *template.Template
 	workflowDir  string
-	dirOrigin    string // where workflowDir comes from, for messages
+	dirOrigin    string            // where workflowDir comes from, for messages
+	origins      map[string]string // where each setting comes from that is not the default
 	daemonConfig string
 }
 
@@ -62,15 +65,21 @@ func (c *console) readSettings(flags *pflag.FlagSet) error {
 				why: "the settings are " + strings.ReplaceAll(strings.Join(settingNames, ", "), "-", "_")}
 		}
 	}
+	c.opts.origins = map[string]string{}
 	for _, name := range settingNames {
 		key := strings.ReplaceAll(name, "-", "_")
 		f := flags.Lookup(name)
+		if f != nil && f.Changed {
+			c.opts.origins[name] = "--" + name
+		}
 		if f == nil || f.Changed || !v.IsSet(key) {
 			continue
 		}
 		origin := "HYPERCTL_" + strings.ToUpper(key)
+		c.opts.origins[name] = origin
 		if c.getenv(origin) == "" {
 			origin = file
+			c.opts.origins[name] = fmt.Sprintf("%s:%d", file, lineOf(file, key))
 		}
 		if err := f.Value.Set(v.GetString(key)); err != nil {
 			return usagef("%s: %s %q: %s", origin, key, v.GetString(key), err)

@@ -154,33 +154,3 @@ func userText(uid uint32) string {
 	}
 	return clean(u.Username) + " (" + id + ")"
 }
-
-// completeJobs offers the names of jobs to the shell.
-func (c *console) completeJobs(states ...queue.State) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if c.readSettings(cmd.Flags()) != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
-		sp, err := c.openSpool()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
-		var names []string
-		for j, err := range sp.Jobs(cmd.Context(), queue.Filter{States: states, Limit: maxCompletions}) {
-			if err != nil {
-				break
-			}
-			names = append(names, clean(j.Name)+"\t"+string(j.State))
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
-}
-
-// completeFilesAndJobs offers the names of jobs, and lets the shell offer files too.
-func (c *console) completeFilesAndJobs(cmd *cobra.Command, args []string, to string) ([]string, cobra.ShellCompDirective) {
-	names, _ := c.completeJobs(queue.Queued, queue.Waiting, queue.Done, queue.Failed)(cmd, args, to)
-	return names, cobra.ShellCompDirectiveDefault
-}
-
-// maxCompletions keeps a press of the tab key quick.
-const maxCompletions = 200

@@ -171,7 +171,7 @@ func printLine(c *console, doc any, name, people string) error {
 	case c.opts.output == outName:
 		_, err := fmt.Fprintln(c.out, clean(name))
 		return err
-	case c.opts.output.machine():
+	case c.opts.output.documents():
 		b, err := c.encodeOne(doc)
 		if err != nil {
 			return err

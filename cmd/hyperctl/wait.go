@@ -28,15 +28,27 @@ type change struct {
 type waiter struct {
 	con     *console
 	sp      follower
+	first   bool // only until the first has ended
 	open    int
+	ended   int
 	failed  int
+	live    *liveLine
 	changes chan change
 	told    map[string]seenJob // by id, or name before there is one
 	work    sync.WaitGroup
 }
 
+func newWaiter(con *console, sp follower) *waiter {
+	return &waiter{con: con, sp: sp, changes: make(chan change), told: map[string]seenJob{}, live: con.newLiveLine()}
+}
+
 // waitFor waits until every submitted job has ended.
 func (c *console) waitFor(ctx context.Context, sp follower, sent []queue.Submitted, timeout time.Duration) error {
+	return newWaiter(c, sp).wait(ctx, sent, timeout)
+}
+
+// wait follows jobs until they have ended.
+func (w *waiter) wait(ctx context.Context, sent []queue.Submitted, timeout time.Duration) error {
 	parent := ctx
 	if timeout > 0 {
 		var cancel context.CancelFunc
@@ -44,11 +56,11 @@ func (c *console) waitFor(ctx context.Context, sp follower, sent []queue.Submitt
 		defer cancel()
 	}
 	ctx, stop := context.WithCancel(ctx)
-	w := &waiter{con: c, sp: sp, changes: make(chan change), told: map[string]seenJob{}}
 	for _, s := range sent {
 		w.follow(ctx, s)
 	}
 	err := w.loop(ctx)
+	w.live.clear()
 	open := w.open
 	stop()
 	go func() {
@@ -89,7 +101,7 @@ func (w *waiter) follow(ctx context.Context, s queue.Submitted) {
 }
 
 func (w *waiter) loop(ctx context.Context) error {
-	for w.open > 0 {
+	for w.open > 0 && (!w.first || w.ended == 0) {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -119,7 +131,10 @@ func (w *waiter) tell(ctx context.Context, j queue.Job) {
 	kind := "state"
 	switch {
 	case known && old.job.State == j.State && old.job.Reason == j.Reason && old.stage == seen.stage:
-		if j.State != queue.Running || j.Progress == nil || now.Sub(old.told) < meterLines {
+		if j.State == queue.Running && j.Progress != nil {
+			w.live.show(w.liveText(j))
+		}
+		if j.State != queue.Running || j.Progress == nil || w.live.on || now.Sub(old.told) < meterLines {
 			seen.told = old.told
 			w.told[key] = seen
 			return
@@ -136,6 +151,9 @@ func (w *waiter) tell(ctx context.Context, j queue.Job) {
 	if j.State == queue.Failed || j.State == queue.Ignored {
 		w.failed++
 	}
+	if ended(j) {
+		w.ended++
+	}
 	text := clean(j.Name) + " " + changeText(j)
 	if parts := batchParts(j); len(parts) > 0 {
 		text = fmt.Sprintf("%s became %s", clean(j.Name), count(len(parts), "job", "jobs"))
@@ -147,7 +165,17 @@ func (w *waiter) tell(ctx context.Context, j queue.Job) {
 	if w.con.opts.quiet && !ended(j) {
 		return
 	}
+	w.live.clear()
 	w.con.event(watchEvent{Time: now, Type: kind, Job: &d}, text)
+}
+
+// liveText is one line about a running job, and how many others there are.
+func (w *waiter) liveText(j queue.Job) string {
+	text := clean(j.Name) + " " + progressLine(j.Progress)
+	if all := w.open + w.ended; all > 1 {
+		text = fmt.Sprintf("%d of %d ended  %s", w.ended, all, text)
+	}
+	return text
 }
 
 // failure is the error for jobs that failed: of a single one, all that its record says.

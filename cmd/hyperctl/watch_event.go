@@ -38,7 +38,7 @@ func (c *console) event(e watchEvent, text string) {
 		if e.Job != nil {
 			fmt.Fprintln(c.out, clean(jobKey(e.Job.Job)))
 		}
-	case c.opts.output.machine():
+	case c.opts.output.documents():
 		if b, err := c.encodeOne(e); err == nil {
 			fmt.Fprintf(c.out, "%s", b)
 		}

@@ -49,7 +49,7 @@ func newWorkflow(con *console) *cobra.Command {
 	for _, name := range workflowOps {
 		cmd.AddCommand(subs[name])
 	}
-	cmd.AddCommand(newShow(con), newLog(con), newRetry(con), newCancel(con), newRelease(con), newPriority(con),
+	cmd.AddCommand(newShow(con), newLog(con), newWait(con), newRetry(con), newCancel(con), newRelease(con), newPriority(con),
 		newPause(con), newDrain(con), newResume(con))
 	for _, sub := range cmd.Commands() {
 		refuseOp(sub)
