@@ -73,9 +73,7 @@ func (r *Run) lookOver(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range found {
-		r.warn(manifest.Warning{Code: manifest.CodeGuestCheck, Message: w.Message, Hint: w.Hint})
-	}
+	r.warnAll(manifest.CodeGuestCheck, found)
 	if _, err := s.Mount(ctx, &system, r.Request.Job.Check.BootTest); err != nil {
 		return err
 	}

@@ -213,19 +213,24 @@ func (r *Run) closeSession(_ context.Context) error {
 	return s.end()
 }
 
+// maxGuestWarnings is how many warnings one look at a guest may add to the report: a guest of somebody who means harm has any number.
+const maxGuestWarnings = 200
+
 // warnGuest hands on what was left out in the guest.
-func (r *Run) warnGuest(warnings []guest.Warning) {
-	for _, w := range warnings {
-		r.warn(manifest.Warning{Code: manifest.CodeFixLeftOut, Message: withFixer(w), Hint: w.Hint})
+func (r *Run) warnGuest(warnings []guest.Warning) { r.warnAll(manifest.CodeFixLeftOut, warnings) }
+
+func (r *Run) warnAll(code string, warnings []guest.Warning) {
+	for i, w := range warnings {
+		if i == maxGuestWarnings {
+			r.warn(manifest.Warning{Code: code, Message: fmt.Sprintf("%d more warnings of this kind are left out", len(warnings)-i)})
+			return
+		}
+		r.warn(manifest.Warning{Code: code, Message: withFixer(w), Hint: w.Hint})
 	}
 }
 
 // warnAdvice hands on what a person should do in the guest.
-func (r *Run) warnAdvice(warnings []guest.Warning) {
-	for _, w := range warnings {
-		r.warn(manifest.Warning{Code: manifest.CodeGuestAdvice, Message: withFixer(w), Hint: w.Hint})
-	}
-}
+func (r *Run) warnAdvice(warnings []guest.Warning) { r.warnAll(manifest.CodeGuestAdvice, warnings) }
 
 func withFixer(w guest.Warning) string {
 	if w.Fixer == "" {
@@ -257,6 +262,7 @@ var guestKinds = []errorKind{
 	{guest.ErrNoSystem, manifest.CodeGuestUnknown, ""},
 	{guest.ErrSpace, manifest.CodeFixSpace, ""},
 	{guest.ErrProof, manifest.CodeFixFailed, ""},
+	{guest.ErrLimit, manifest.CodeFixFailed, "the guest holds more of something than any real one does; to convert it as it is, set fix: false"},
 	{guest.ErrCommand, manifest.CodeFixFailed, ""},
 	{guest.ErrAppliance, manifest.CodeGuestAppliance, ""},
 }

@@ -53,14 +53,14 @@ func (r *Run) repair(ctx context.Context) error {
 	r.warnGuest(work.Warnings)
 	if r.Request.Job.DryRun {
 		for _, c := range work.Changes {
-			r.Repairs = append(r.Repairs, repairOf(guest.Done{Change: c}))
+			r.reportRepair(guest.Done{Change: c})
 		}
 		return nil
 	}
 	r.undo = newUndo(filepath.Join(r.Request.Partial, undoName))
 	done, err := guest.Apply(ctx, r.session, work.Changes, &journal{r}, r.Clock)
 	for _, d := range done {
-		r.Repairs = append(r.Repairs, repairOf(d))
+		r.reportRepair(d)
 		if d.Failed != "" {
 			r.warn(manifest.Warning{Code: manifest.CodeFixLeftOut, Message: d.Fixer + ": " + d.Failed})
 		}
@@ -103,6 +103,29 @@ func written(done []guest.Done) []string {
 		}
 	}
 	return names
+}
+
+// maxRepairTexts bounds the diffs and outputs of all changes in one report, in bytes: written as JSON, which makes some bytes six times as
+// long, it must still fit into the message that carries the report.
+const maxRepairTexts = 2 << 20
+
+// reportRepair adds a change to the report; when its texts have become too long, without them.
+func (r *Run) reportRepair(d guest.Done) {
+	repair := repairOf(d)
+	had := 0
+	for _, p := range r.Repairs {
+		had += len(p.Diff) + len(p.Output)
+	}
+	if had+len(repair.Diff)+len(repair.Output) > maxRepairTexts {
+		left := fmt.Sprintf("left out: the report is too long already (%d bytes)\n", len(repair.Diff)+len(repair.Output))
+		if repair.Diff != "" {
+			repair.Diff = left
+		}
+		if repair.Output != "" {
+			repair.Output = left
+		}
+	}
+	r.Repairs = append(r.Repairs, repair)
 }
 
 // repairOf is a change as the report has it.

@@ -2,8 +2,10 @@ package convert
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -323,4 +325,23 @@ func TestStill(t *testing.T) {
 			t.Errorf("logged %q", events.logs)
 		}
 	})
+}
+
+// TestReportsStayReadable whatever a guest holds: the report of a run must fit into one message to the daemon.
+func TestReportsStayReadable(t *testing.T) {
+	r := &Run{Events: &recorder{}, Clock: testClock()}
+	for range 100 {
+		r.reportRepair(guest.Done{Change: guest.Change{Path: "/etc/x", After: &guest.File{Data: bytes.Repeat([]byte("\x01\n"), 40<<10)}}})
+	}
+	r.warnGuest(make([]guest.Warning, 100_000))
+	b, err := json.Marshal(r.report(time.Time{}, nil, nil))
+	if most := 16 << 20; err == nil && len(b) > most { // daemon.MaxMessage
+		err = fmt.Errorf("it has %d bytes", len(b))
+	}
+	if err != nil || len(r.Repairs) != 100 || len(r.Warnings) != maxGuestWarnings+1 {
+		t.Errorf("%v; %d repairs, %d warnings", err, len(r.Repairs), len(r.Warnings))
+	}
+	if first, last := r.Repairs[0].Diff, r.Repairs[99].Diff; !strings.HasPrefix(first, "--- ") || !strings.HasPrefix(last, "left out") {
+		t.Errorf("the first diff is %.20q, the last %.20q", first, last)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -36,7 +37,11 @@ func (c Change) side(prefix string, f *File) string {
 	if f == nil {
 		return "/dev/null"
 	}
-	return prefix + c.Path
+	name := prefix + c.Path
+	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) || !utf8.ValidString(name) {
+		return strconv.Quote(name) // as git does: a name must not pass for lines of the diff
+	}
+	return name
 }
 
 // text reports whether people can read the file as lines.

@@ -240,3 +240,33 @@ func TestDiffOfWhatIsNoText(t *testing.T) {
 		t.Errorf("got %q", d)
 	}
 }
+
+// TestNamesInDiffs cannot pass for lines of a diff.
+func TestNamesInDiffs(t *testing.T) {
+	for name, want := range map[string]string{
+		"/etc/fstab":         "--- /dev/null\n+++ b/etc/fstab\n",
+		"/etc/a b":           "--- /dev/null\n+++ b/etc/a b\n",
+		"/etc/x\n+++ b/evil": "--- /dev/null\n+++ \"b/etc/x\\n+++ b/evil\"\n",
+		"/etc/\x1b[2J\xff":   "--- /dev/null\n+++ \"b/etc/\\x1b[2J\\xff\"\n",
+	} {
+		if got := (guest.Change{Path: name, After: &guest.File{Data: []byte("a\n")}}).Diff(); !strings.HasPrefix(got, want) {
+			t.Errorf("%q: got %q, want the beginning %q", name, got, want)
+		}
+	}
+}
+
+// TestTooManyChanges are refused before any is made.
+func TestTooManyChanges(t *testing.T) {
+	for n, fails := range map[int]bool{2000: false, 2001: true} {
+		f := fixer{"flood", func(context.Context, guest.FS) (guest.Proposal, error) {
+			var p guest.Proposal
+			for i := range n {
+				p.Changes = append(p.Changes, guest.Change{Path: fmt.Sprintf("/etc/%d", i), After: &guest.File{}})
+			}
+			return p, nil
+		}}
+		if _, err := guest.NewWork(t.Context(), guest.System{}, guesttest.NewTree(), []guest.Fixer{f}); errors.Is(err, guest.ErrLimit) != fails {
+			t.Errorf("%d changes: %v", n, err)
+		}
+	}
+}

@@ -14,7 +14,10 @@ type Work struct {
 	Warnings []Warning
 }
 
-// NewWork asks every fixer in turn; each sees the tree as the ones before it will leave it.
+// maxChanges is how many changes are made to one guest. Real ones get dozens; a report of this many can still be read by a program.
+const maxChanges = 2000
+
+// NewWork asks every fixer in turn; each sees the tree as the ones before it will leave it. More than 2000 changes are an ErrLimit.
 func NewWork(ctx context.Context, system System, tree FS, fixers []Fixer) (Work, error) {
 	planned := NewPlanned(tree)
 	var w Work
@@ -33,6 +36,9 @@ func NewWork(ctx context.Context, system System, tree FS, fixers []Fixer) (Work,
 		w.Warnings = append(w.Warnings, p.Warnings...)
 		for _, c := range p.Changes {
 			w.add(c)
+		}
+		if len(w.Changes) > maxChanges {
+			return Work{}, fmt.Errorf("%s: %w: %d changes, at most %d are made to one guest", f.Name(), ErrLimit, len(w.Changes), maxChanges)
 		}
 	}
 	return w, nil
