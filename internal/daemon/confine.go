@@ -33,13 +33,6 @@ const rootSocketDir = "/tmp"
 // cacheVariable tells libguestfs where it keeps the appliance, which is for all jobs and outlives them.
 const cacheVariable = "LIBGUESTFS_CACHEDIR"
 
-// scratch makes the directory for the temporary files of one run of a child. Sockets stand in it, whose paths have to be short, so it is
-// among the temporary files of the host; the daemon removes it, whatever became of the child.
-func scratch() (dir string, remove func(), err error) {
-	dir, err = os.MkdirTemp("", "h2k-")
-	return dir, func() { _ = os.RemoveAll(dir) }, err
-}
-
 // withScratch is the environment of a child whose temporary files stand in dir.
 func withScratch(env []string, dir string) []string {
 	if env == nil {

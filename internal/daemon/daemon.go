@@ -84,6 +84,7 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.spool = spool
+	d.sweep()
 	if err := makeOutputDir(s.OutputDir); err != nil {
 		return nil, errors.Join(err, spool.Close())
 	}

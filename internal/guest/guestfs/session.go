@@ -163,7 +163,5 @@ func (s *Session) end() {
 	s.f.kill()
 	s.f.closeFiles()
 	drop(filepath.Join(s.o.Dir, stderrName))
-	if s.sockets != "" {
-		drop(s.sockets)
-	}
+	dropSockets(s.sockets)
 }

@@ -388,3 +388,23 @@ func TestCommandsThatWouldNeverEnd(t *testing.T) {
 		t.Error("this host is said to have no room")
 	}
 }
+
+// TestDropSockets goes by names, and leaves what is not libguestfs'.
+func TestDropSockets(t *testing.T) {
+	dropSockets("")
+	for extra, stays := range map[string]bool{"console.sock": false, "mine": true} {
+		dir := filepath.Join(t.TempDir(), "libguestfsAAAAAA")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"guestfsd.sock", extra} {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dropSockets(dir)
+		if _, err := os.Stat(dir); (err == nil) != stays {
+			t.Errorf("with %s: %v", extra, err)
+		}
+	}
+}

@@ -30,6 +30,18 @@ func socketDir(group int) string {
 	return ""
 }
 
+// dropSockets removes what libguestfs left of the directory; "" is none. It goes by the names in it, because a confined process may remove
+// what is there and not list it.
+func dropSockets(dir string) {
+	if dir == "" {
+		return
+	}
+	for _, name := range []string{"guestfsd.sock", "console.sock"} {
+		_ = os.Remove(filepath.Join(dir, name)) // libguestfs may have done it
+	}
+	_ = os.Remove(dir)
+}
+
 // groupOf reads a process group from proc(5) stat: the third field after the name, which stands in parentheses.
 func groupOf(dir string) int {
 	b, err := os.ReadFile(filepath.Join(dir, "stat"))
