@@ -102,7 +102,7 @@ func (m tmux) shows(words ...string) string {
 	m.t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	end := time.After(15 * time.Second)
+	end := time.After(30 * time.Second)
 	for {
 		got := m.run("capture-pane", "-p", "-t", "w")
 		missing := false
@@ -183,11 +183,27 @@ func TestWatchInTmux(t *testing.T) {
 	m.shows("1-10 of", "State      ✔ done")
 	m.keys("Escape")
 
+	// A daemon that stands still is told from one that is gone.
+	if err := daemon.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	m.shows("hung")
+	if err := daemon.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	m.shows("workers 0/")
+	began := time.Now()
+	m.run("capture-pane", "-p", "-t", "w")
+	slack := 10 * time.Since(began) // what a look costs on this machine now
 	if err := daemon.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = daemon.Wait()
+	began = time.Now()
 	m.shows("not running", "daemon down")
+	if took := time.Since(began); took > 2*time.Second+slack {
+		t.Errorf("the screen said after %s that the daemon is gone", took)
+	}
 	m.keys("q")
 	if got := m.shows("back again"); strings.Contains(got, "hyperctl watch") {
 		t.Errorf("the screen was not given back:\n%s", got)

@@ -114,6 +114,19 @@ func (p *Painter) Line(width int, selected bool, spans ...Span) string {
 		style = &p.styles[1]
 	}
 	left := width
+	var run strings.Builder // of one role: each change of it costs some 30 bytes on the line to the terminal
+	role := Text
+	put := func(r Role, text string) {
+		blank := strings.Trim(text, " ") == "" // has no colour of its own
+		if r != role && !blank {
+			if strings.Trim(run.String(), " ") != "" {
+				p.paint(&b, style, role, run.String())
+				run.Reset()
+			}
+			role = r
+		}
+		run.WriteString(text)
+	}
 	for _, s := range spans {
 		text := Clean(s.Text)
 		if !p.UTF8 {
@@ -121,12 +134,13 @@ func (p *Painter) Line(width int, selected bool, spans ...Span) string {
 		}
 		text = Cut(text, left, "")
 		left -= Width(text)
-		p.paint(&b, style, s.Role, text)
+		put(s.Role, text)
 		if left <= 0 {
 			break
 		}
 	}
-	p.paint(&b, style, Text, Blank(left))
+	put(Text, Blank(left))
+	p.paint(&b, style, role, run.String())
 	return b.String()
 }
 
