@@ -10,7 +10,7 @@ FUZZTIME ?= 10s
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo guests demo-guest guests-full test unit fuzz race bench bench-convert bench-serve lint cover install clean
+.PHONY: help build demo guests demo-guest guests-full test unit fuzz race bench bench-convert bench-serve lint cover install packages package-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ cover: ## write cover.html: which lines the tests run
 
 install: build ## install both programs to $(PREFIX)/bin
 	install -D -m 0755 bin/hyperctl bin/hyper2kvmd -t $(DESTDIR)$(PREFIX)/bin
+
+packages: build ## make dist/hyper2kvm_*.deb and .rpm, with units, manual pages and completions
+	@packaging/build bin dist '$(VERSION)'
+
+package-test: packages ## install, run, upgrade and purge the deb in a Debian root of its own (root or sudo; about 2 minutes)
+	@$(if $(filter 0,$(shell id -u)),,sudo )packaging/test dist bin
 
 clean: ## remove what was built
 	rm -rf bin dist cover.out cover.html
