@@ -64,8 +64,9 @@ lint: ## run the linters (installs the pinned golangci-lint where it is missing)
 cover: ## write cover.html: which lines the tests run
 	go test -coverprofile=cover.out ./... && go tool cover -html=cover.out -o cover.html
 
-install: build ## install both programs to $(PREFIX)/bin
+install: build ## install both programs to $(PREFIX)/bin; the daemon is also called hyper2kvm
 	install -D -m 0755 bin/hyperctl bin/hyper2kvmd -t $(DESTDIR)$(PREFIX)/bin
+	ln -sf hyper2kvmd $(DESTDIR)$(PREFIX)/bin/hyper2kvm
 
 packages: build ## make dist/hyper2kvm_*.deb and .rpm, with units, manual pages and completions
 	@packaging/build bin dist '$(VERSION)'

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -37,6 +40,9 @@ func runRetry(ctx context.Context, con *console, keys []string, failed bool) err
 		for j, err := range s.sp.Jobs(ctx, queue.Filter{States: []queue.State{queue.Failed}, All: true}) {
 			if err != nil {
 				return err
+			}
+			if _, err := os.Lstat(j.Path); errors.Is(err, fs.ErrNotExist) {
+				continue // somebody moved it by hand: its record is tidied up within a minute
 			}
 			keys = append(keys, jobKey(j))
 		}

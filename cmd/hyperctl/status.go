@@ -150,7 +150,7 @@ func writeStatus(w io.Writer, s style, d statusDoc, now time.Time) {
 	if d.Running {
 		row("State", "%s", stateText(d.Status))
 		row("Workers", "%d of %d busy", d.Busy, d.Workers)
-		row("Intake", "%s", intakeText(d.Readiness, d.Watching))
+		row("Intake", "%s", intakeText(d.Status))
 		if d.OutputDir != "" {
 			row("Output", "%s", d.OutputDir)
 		}
@@ -186,12 +186,17 @@ func stateText(st queue.Status) string {
 }
 
 // intakeText says how the daemon learns that a file is complete, and how it learns of new ones.
-func intakeText(readiness, watching string) string {
+func intakeText(st queue.Status) string {
+	readiness, watching := st.Readiness, st.Watching
 	switch readiness {
 	case "lease":
 		readiness = "a file is taken as soon as nobody writes it"
 	case "timed":
-		readiness = "a file is taken when it did not change for a minute (this file system cannot tell who writes)"
+		quiet := "a while"
+		if st.TimedSettleSeconds > 0 {
+			quiet = tookText(time.Duration(st.TimedSettleSeconds * float64(time.Second)))
+		}
+		readiness = "a file is taken when it did not change for " + quiet + " (this file system cannot tell who writes)"
 	}
 	switch watching {
 	case "inotify":

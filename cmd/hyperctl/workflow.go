@@ -4,7 +4,9 @@ import (
 	"errors"
 	"io/fs"
 	"os/user"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -116,6 +118,9 @@ func (c *console) layoutFailure(dir string, err error) error {
 		f.exit, f.code = exitDenied, ""
 		f.why, f.try = "this user has no access to it", joinLine(dir)
 	case !errors.Is(err, fs.ErrNotExist):
+	case isDir(filepath.Join(dir, queue.DirOwn)):
+		f.exit, f.what = exitDaemon, "the workflow directory "+dir+" is not whole"
+		f.why, f.try = "a daemon ran on it, and then somebody took away "+missingParts(dir), "put it back, or restart the daemon, which makes what is missing: sudo systemctl restart hyper2kvm-workflow"
 	case isDir(dir):
 		f.exit, f.code, f.what = exitDaemon, "", "the daemon never ran on "+dir
 		f.why = "it is no workflow directory yet: the daemon makes what is missing in it when it starts"
@@ -128,4 +133,15 @@ func (c *console) layoutFailure(dir string, err error) error {
 		}
 	}
 	return f
+}
+
+// missingParts names the directories that a workflow directory does not have.
+func missingParts(dir string) string {
+	var gone []string
+	for _, name := range []string{queue.DirQueued, queue.DirRunning, queue.DirDone, queue.DirFailed} {
+		if !isDir(filepath.Join(dir, name)) {
+			gone = append(gone, name+"/")
+		}
+	}
+	return strings.Join(gone, ", ")
 }

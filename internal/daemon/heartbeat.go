@@ -93,7 +93,7 @@ func (d *Daemon) writeStatus(ctx context.Context, final string) error {
 		Workers: s.Workers, Busy: busy, Counts: d.counts(ctx), Held: snap.Held, HeldMore: snap.HeldMore,
 		Reasons: snap.Problems, Space: d.space.spaces(s.WorkflowDir, s.OutputDir),
 		OutputDir: s.OutputDir, ImportRoots: s.ImportRoots, OutputRoots: s.OutputRoots, Tallies: d.tallies.snapshot(),
-		Acceleration: d.accel.text(),
+		Acceleration: d.accel.text(), TimedSettleSeconds: s.TimedSettle.Seconds(),
 	}
 	if err := d.spool.Trouble(); err != nil {
 		st.Reasons = append(st.Reasons, err.Error())

@@ -174,28 +174,30 @@ type Space struct {
 
 // Status is .hyper2kvm/status.json, the daemon's heartbeat: replaced every 2 s and whenever something changes.
 type Status struct {
-	Schema      int       `json:"schema"`
-	Seq         uint64    `json:"seq"`
-	At          time.Time `json:"at"`
-	StartedAt   time.Time `json:"started_at"`
-	StoppedAt   time.Time `json:"stopped_at,omitzero"` // set by a clean stop
-	Version     string    `json:"version"`
-	PID         int       `json:"pid"`  // for people; liveness is the lock
-	Mode        string    `json:"mode"` // disk or manifest
-	State       string    `json:"state"`
-	Reasons     []string  `json:"reasons,omitempty"` // why the state is degraded, full or paused
-	Readiness   string    `json:"readiness"`         // lease or timed
-	Watching    string    `json:"watching"`          // inotify or polling
-	LastScan    time.Time `json:"last_scan"`
-	Workers     int       `json:"workers"`
-	Busy        int       `json:"busy"`
-	Counts      Counts    `json:"counts"`
-	Held        []Held    `json:"held,omitempty"`
-	HeldMore    int       `json:"held_more,omitempty"` // entries beyond MaxHeldPublished
-	Space       []Space   `json:"space,omitempty"`
-	OutputDir   string    `json:"output_dir"`
-	ImportRoots []string  `json:"import_roots,omitempty"`
-	OutputRoots []string  `json:"output_roots,omitempty"`
+	Schema    int       `json:"schema"`
+	Seq       uint64    `json:"seq"`
+	At        time.Time `json:"at"`
+	StartedAt time.Time `json:"started_at"`
+	StoppedAt time.Time `json:"stopped_at,omitzero"` // set by a clean stop
+	Version   string    `json:"version"`
+	PID       int       `json:"pid"`  // for people; liveness is the lock
+	Mode      string    `json:"mode"` // disk or manifest
+	State     string    `json:"state"`
+	Reasons   []string  `json:"reasons,omitempty"` // why the state is degraded, full or paused
+	Readiness string    `json:"readiness"`         // lease or timed
+	// TimedSettleSeconds is how long a file must have been quiet where leases do not work; 0 is not known.
+	TimedSettleSeconds float64   `json:"timed_settle_seconds,omitempty"`
+	Watching           string    `json:"watching"` // inotify or polling
+	LastScan           time.Time `json:"last_scan"`
+	Workers            int       `json:"workers"`
+	Busy               int       `json:"busy"`
+	Counts             Counts    `json:"counts"`
+	Held               []Held    `json:"held,omitempty"`
+	HeldMore           int       `json:"held_more,omitempty"` // entries beyond MaxHeldPublished
+	Space              []Space   `json:"space,omitempty"`
+	OutputDir          string    `json:"output_dir"`
+	ImportRoots        []string  `json:"import_roots,omitempty"`
+	OutputRoots        []string  `json:"output_roots,omitempty"`
 	// Acceleration says how appliances and boot tests run: "kvm", or "none: " and why; "" while it is not known.
 	Acceleration string  `json:"acceleration,omitempty"`
 	Tallies      []Tally `json:"tallies,omitempty"` // since the start of the daemon
