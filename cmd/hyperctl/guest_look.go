@@ -23,7 +23,7 @@ type looked struct {
 // look looks into the VMs that the arguments name: files, folders and manifests, or jobs of the queue.
 func (c *console) look(ctx context.Context, args []string, edit func(*manifest.Job)) ([]looked, error) {
 	var out []looked
-	def := c.jobDefaults()
+	def, packages := c.jobDefaults(), c.knownConfig().AgentPackages
 	parcels, err := c.lookParcels(ctx, args)
 	if err != nil {
 		return nil, err
@@ -35,6 +35,7 @@ func (c *console) look(ctx context.Context, args []string, edit func(*manifest.J
 		}
 		for _, req := range reqs {
 			edit(&req.Job)
+			req.Guest.AgentPackages = packages
 			found, err := convert.LookInto(ctx, req, &lookEvents{con: c}, nil, c.acceleration)
 			if err != nil {
 				return out, planFailure(p.name(), req, err)

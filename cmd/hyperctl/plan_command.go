@@ -43,7 +43,7 @@ func runGuestPlan(ctx context.Context, con *console, args []string) error {
 	}
 	docs := make([]planDoc, len(found))
 	for i, l := range found {
-		docs[i] = planDoc{Plan: l.Plan, System: l.Report.System, Repairs: l.Report.Repairs}
+		docs[i] = planDoc{Plan: l.Plan, System: l.Report.System, Repairs: append([]manifest.Repair{}, l.Report.Repairs...)}
 		docs[i].Warnings = l.Report.Warnings
 	}
 	return con.printOne(docs, "", func(w io.Writer) {

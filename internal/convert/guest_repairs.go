@@ -150,8 +150,8 @@ func (j *journal) Keep(ctx context.Context, tree guest.FS, name string) error {
 	return j.r.undo.keep(ctx, tree, name)
 }
 
-// undoName is the archive in the output directory with every file of the guest that was changed, as it was: tar -C / -x of it inside
-// the guest takes the repairs back.
+// undoName is the archive in the output directory with every file of the guest that was edited, replaced or removed, as it was. What tar
+// -C / -x of it inside the guest does not take back stands in the report: files that are new, and what commands of the guest's did.
 const undoName = "undo.tar"
 
 // undo writes the archive. The file is made with its first member, so that a guest that needed nothing has none.
@@ -174,7 +174,7 @@ func (u *undo) keep(ctx context.Context, tree guest.FS, name string) error {
 		return err
 	}
 	h := &tar.Header{
-		Name: strings.TrimPrefix(path.Clean(name), "/"), Mode: int64(info.Mode.Perm()), Uid: info.UID, Gid: info.GID, Format: tar.FormatPAX,
+		Name: strings.TrimPrefix(path.Clean(name), "/"), Mode: tarMode(info.Mode), Uid: info.UID, Gid: info.GID, Format: tar.FormatPAX,
 	}
 	var content io.Reader = strings.NewReader("")
 	if info.Mode&fs.ModeSymlink != 0 {
@@ -206,6 +206,17 @@ func (u *undo) keep(ctx context.Context, tree guest.FS, name string) error {
 	return nil
 }
 
+// tarMode is a mode as tar has it: permissions and set-id bits (POSIX, pax: ustar interchange format).
+func tarMode(m fs.FileMode) int64 {
+	mode := int64(m.Perm())
+	for bit, value := range map[fs.FileMode]int64{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+		if m&bit != 0 {
+			mode |= value
+		}
+	}
+	return mode
+}
+
 // close ends the archive and writes it out.
 func (u *undo) close() error {
 	if u.f == nil {
@@ -216,11 +227,12 @@ func (u *undo) close() error {
 	return marked(errors.Join(u.w.Close(), f.Sync(), f.Close()))
 }
 
-// bringPackages puts the packages of qemu-guest-agent that fit into the guest, and returns where they lie there.
+// bringPackages puts the packages of qemu-guest-agent that fit into the guest, and returns where they lie there. A dry run only says where
+// they would.
 func (r *Run) bringPackages(ctx context.Context) ([]string, error) {
 	dir := r.Request.Guest.AgentPackages
 	ending := map[string]string{"dpkg": ".deb", "rpm": ".rpm"}[r.System.Packages]
-	if dir == "" || ending == "" || r.Request.Job.DryRun || slices.Contains(r.System.Tools, "qemu-guest-agent") {
+	if dir == "" || ending == "" || slices.Contains(r.System.Tools, "qemu-guest-agent") {
 		return nil, nil
 	}
 	entries, err := os.ReadDir(dir)
@@ -233,15 +245,18 @@ func (r *Run) bringPackages(ctx context.Context) ([]string, error) {
 		if !strings.HasSuffix(e.Name(), ending) || !e.Type().IsRegular() {
 			continue
 		}
+		name := "/var/tmp/hyper2kvm-" + e.Name()
+		brought = append(brought, name)
+		if r.Request.Job.DryRun {
+			continue
+		}
 		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return nil, err
 		}
-		name := "/var/tmp/hyper2kvm-agent/" + e.Name()
 		if err := r.session.Write(ctx, name, guest.File{Data: b, Mode: 0o600}); err != nil {
 			return nil, err
 		}
-		brought = append(brought, name)
 	}
 	return brought, nil
 }

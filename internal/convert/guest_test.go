@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -343,5 +344,45 @@ func TestReportsStayReadable(t *testing.T) {
 	}
 	if first, last := r.Repairs[0].Diff, r.Repairs[99].Diff; !strings.HasPrefix(first, "--- ") || !strings.HasPrefix(last, "left out") {
 		t.Errorf("the first diff is %.20q, the last %.20q", first, last)
+	}
+}
+
+// TestPlannedChangesAreTheOnesMade: a dry run reports what a real one does, the guest agent included.
+func TestPlannedChangesAreTheOnesMade(t *testing.T) {
+	packages := t.TempDir()
+	for _, name := range []string{"qemu-guest-agent_1_amd64.deb", "qemu-guest-agent-1.x86_64.rpm"} {
+		if err := os.WriteFile(filepath.Join(packages, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var reports [2][]manifest.Repair
+	for i, dry := range []bool{true, false} {
+		b, f := guestBench(t)
+		b.req.Guest.AgentPackages, b.req.Job.DryRun = packages, dry
+		f.system.Packages = "dpkg"
+		f.tree.Text("/usr/bin/dpkg", "")
+		f.tree.Text("/var/lib/dpkg/status", "Package: base-files\nStatus: install ok installed\nVersion: 1\n\n")
+		f.tree.OnRun = func(tree *guesttest.Tree, c guest.Command) (string, error) {
+			tree.Text("/usr/sbin/qemu-ga", "")
+			return "", nil
+		}
+		before := f.tree.Files()
+		report, err := b.run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if dry && !slices.Equal(f.tree.Files(), before) {
+			t.Errorf("a dry run leaves %q", f.tree.Files())
+		}
+		for n := range report.Repairs {
+			report.Repairs[n].Seconds = 0
+		}
+		reports[i] = report.Repairs
+	}
+	agent := slices.ContainsFunc(reports[0], func(r manifest.Repair) bool {
+		return len(r.Command) > 1 && strings.HasSuffix(r.Command[len(r.Command)-1], "agent_1_amd64.deb")
+	})
+	if !reflect.DeepEqual(reports[0], reports[1]) || !agent {
+		t.Errorf("planned %+v\nmade    %+v", reports[0], reports[1])
 	}
 }
