@@ -148,6 +148,7 @@ func (j *job) attempt(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return outcome{unfit: err}, nil
 	}
+	defer j.d.sweep() // of an appliance that was killed while it started, when it is old enough
 	defer remove()
 	c, err := j.d.spawn.start(j.d.spool.LockFile(), s.KillAfter, temp)
 	if err != nil {
