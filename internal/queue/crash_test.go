@@ -426,9 +426,9 @@ func TestOrderOfCompletion(t *testing.T) {
 			got = append(got, strings.TrimSuffix(strings.Join(f, " "), " ."))
 		}
 	}
-	record := []string{"sync TMP", "rename TMP record.json", "syncdir ID"}
-	want := slices.Concat(record, []string{
-		"mkdir DATE", "syncdir " + filepath.Base(w.out), // output
+	record := []string{"sync TMP", "rename TMP record.json", "syncdir ID", "syncdir jobs"}
+	want := slices.Concat([]string{"syncdir processing", "syncdir to_be_processed"}, record, []string{
+		"syncdir " + filepath.Base(filepath.Dir(w.out)), "mkdir DATE", "syncdir " + filepath.Base(w.out), // output
 		"rename ID vm", "syncdir DATE", "syncdir " + partialDir,
 	}, record, []string{
 		"mkdir DATE", "syncdir processed",

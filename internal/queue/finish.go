@@ -75,6 +75,9 @@ func (c *Claim) publish(o Outcome) error {
 	if next.Final, err = c.s.finalRecord(next, o, now); err != nil {
 		return err
 	}
+	if err := c.s.syncClaim(next); err != nil {
+		return err
+	}
 	if err := c.s.writeRecord(next, true); err != nil {
 		return err
 	}
@@ -157,6 +160,9 @@ func (s *Spool) failing(r Record, o Outcome) (Record, error) {
 	if r.Final, err = s.finalRecord(r, o, now); err != nil {
 		return r, err
 	}
+	if err := s.syncClaim(r); err != nil {
+		return r, err
+	}
 	return r, s.writeRecord(r, true)
 }
 
@@ -206,6 +212,25 @@ func (s *Spool) finish(r Record) (Record, error) {
 	}
 	s.ended(r)
 	return r, nil
+}
+
+// syncClaim makes durable that the sources left the drop zone, before a record says how the job ends: a power cut after that must not
+// bring them back there, where they would be a new job.
+func (s *Spool) syncClaim(r Record) error {
+	from := s.path(DirRunning, r.Entry)
+	if !exists(from) {
+		return nil // moved on already
+	}
+	dirs := []string{s.path(DirRunning), s.path(DirQueued)}
+	if len(r.Members) > 0 {
+		dirs = append([]string{from}, dirs...)
+	}
+	for _, d := range dirs {
+		if err := s.fs.SyncDir(d); err != nil {
+			return s.disk(err)
+		}
+	}
+	return nil
 }
 
 // commit publishes meta.json or error.json exclusively. If the name was taken by another job, the next one is recorded first.

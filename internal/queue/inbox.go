@@ -44,6 +44,8 @@ type InboxOptions struct {
 	Recall func(id string)
 	Clock  func() time.Time // nil = the spool's
 	Log    *slog.Logger     // nil = the spool's
+
+	listen func(dir string) (*notifier, error) // of the simulation; nil = the kernel tells of changes
 }
 
 // Inbox is the drop zone of a running daemon: it watches and scans it, finds out which entries are complete, what belongs
@@ -158,7 +160,7 @@ func (i *Inbox) poke(names ...string) {
 // Run watches the drop zone until the context ends. It must run for the other methods to do anything.
 func (i *Inbox) Run(ctx context.Context) error {
 	defer i.stop()
-	i.watch = newWatch(i.s.path(DirQueued), i.log)
+	i.watch = newWatch(i.s.path(DirQueued), i.log, i.o.listen)
 	defer i.watch.close()
 	timer := time.NewTimer(0)
 	defer timer.Stop()

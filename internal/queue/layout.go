@@ -54,6 +54,9 @@ func (s *Spool) createLayout() error {
 			return layoutError(err)
 		}
 	}
+	if err := s.fs.SyncDir(filepath.Dir(s.dir)); err != nil && !errors.Is(err, fs.ErrPermission) { // the name may be new even if it is there
+		return layoutError(err)
+	}
 	paths := make([]string, 0, len(stateDirs)+1+len(ownDirs))
 	for _, name := range append(slices.Clip(stateDirs), DirOwn) {
 		paths = append(paths, s.path(name))

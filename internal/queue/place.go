@@ -154,6 +154,10 @@ func (s *Spool) makeDirs(dir string, mode fs.FileMode) error {
 			if !info.IsDir() {
 				return fmt.Errorf("%w: %q is not a directory", ErrExists, at)
 			}
+			// A daemon that was killed may have made it and not synced it.
+			if err := s.fs.SyncDir(filepath.Dir(at)); err != nil && !errors.Is(err, fs.ErrPermission) {
+				return kinded(err)
+			}
 			break
 		}
 		if !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at) {

@@ -95,7 +95,10 @@ func (s *Spool) writeRecord(r Record, durable bool) error {
 		return fmt.Errorf("record of %s: %w", r.ID, err)
 	}
 	if durable {
-		return s.disk(s.fs.Write(s.recordPath(r.ID), b, modeFile))
+		if err := s.fs.Write(s.recordPath(r.ID), b, modeFile); err != nil {
+			return s.disk(err)
+		}
+		return s.disk(s.fs.SyncDir(s.own("jobs"))) // the claim has made the job's directory there and synced nothing
 	}
 	return s.disk(s.fs.WriteFast(s.recordPath(r.ID), b, modeFile))
 }

@@ -90,6 +90,9 @@ func (s *Spool) prepareParts(r Record, parts []Part) (Record, error) {
 	if err := s.fs.SyncDir(dir); err != nil {
 		return r, s.disk(err)
 	}
+	if err := s.syncClaim(r); err != nil {
+		return r, err
+	}
 	return r, s.writeRecord(r, true)
 }
 

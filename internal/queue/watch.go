@@ -18,14 +18,39 @@ const rewatch = 10 * time.Second
 type watch struct {
 	dir    string
 	log    *slog.Logger
-	w      *fsnotify.Watcher
+	listen func(dir string) (*notifier, error)
+	w      *notifier
 	node   nodeID // of the directory that is watched
 	tried  time.Time
 	warned bool
 }
 
-func newWatch(dir string, log *slog.Logger) *watch {
-	w := &watch{dir: dir, log: log}
+// notifier is what tells of changes in a directory.
+type notifier struct {
+	events chan fsnotify.Event
+	errors chan error
+	list   func() []string // what is watched
+	close  func() error
+}
+
+// listenByKernel asks the kernel to tell.
+func listenByKernel(dir string) (*notifier, error) {
+	w, err := fsnotify.NewBufferedWatcher(4096)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Add(dir); err != nil {
+		_ = w.Close()
+		return nil, err
+	}
+	return &notifier{events: w.Events, errors: w.Errors, list: w.WatchList, close: w.Close}, nil
+}
+
+func newWatch(dir string, log *slog.Logger, listen func(dir string) (*notifier, error)) *watch {
+	w := &watch{dir: dir, log: log, listen: listen}
+	if w.listen == nil {
+		w.listen = listenByKernel
+	}
 	w.open()
 	return w
 }
@@ -37,12 +62,7 @@ func (w *watch) open() {
 	if err != nil {
 		return
 	}
-	watcher, err := fsnotify.NewBufferedWatcher(4096)
-	if err == nil {
-		if err = watcher.Add(w.dir); err != nil {
-			_ = watcher.Close()
-		}
-	}
+	n, err := w.listen(w.dir)
 	if err != nil {
 		if !w.warned {
 			w.log.Warn("the drop zone cannot be watched and is polled", "dir", w.dir, "error", err)
@@ -50,12 +70,12 @@ func (w *watch) open() {
 		w.warned = true
 		return
 	}
-	w.w, w.node, w.warned = watcher, node, false
+	w.w, w.node, w.warned = n, node, false
 }
 
 func (w *watch) close() {
 	if w.w != nil {
-		_ = w.w.Close()
+		_ = w.w.close()
 		w.w = nil
 	}
 }
@@ -66,14 +86,14 @@ func (w *watch) events() chan fsnotify.Event {
 	if w.w == nil {
 		return nil
 	}
-	return w.w.Events
+	return w.w.events
 }
 
 func (w *watch) errors() chan error {
 	if w.w == nil {
 		return nil
 	}
-	return w.w.Errors
+	return w.w.errors
 }
 
 // event passes the name of a change on.
@@ -105,7 +125,7 @@ func (w *watch) check(dir string, scan func()) {
 	if err != nil {
 		return
 	}
-	if w.w != nil && w.node == node && slices.Contains(w.w.WatchList(), w.dir) {
+	if w.w != nil && w.node == node && slices.Contains(w.w.list(), w.dir) {
 		return
 	}
 	if w.w == nil && time.Since(w.tried) < rewatch {
