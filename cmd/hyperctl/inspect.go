@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hyper2kvm/internal/convert"
 	"hyper2kvm/internal/guest"
+	"hyper2kvm/internal/guest/guestfs"
 	"hyper2kvm/internal/guest/linux"
 	"hyper2kvm/internal/manifest"
 )
@@ -48,9 +50,15 @@ func runInspect(ctx context.Context, con *console, args []string) error {
 		return err
 	}
 	docs := make([]inspectDoc, len(found))
+	_, missing := guestfs.Available(ctx)
 	for i, l := range found {
 		docs[i] = inspectDoc{
 			Name: l.name, System: l.Report.System, Virtio: l.Report.Virtio, Disks: l.Report.Guest, Machine: l.Report.Machine, Warnings: l.Report.Warnings,
+		}
+		if missing != nil { // then nobody looked, which is another thing than that nothing is there
+			docs[i].Warnings = append(docs[i].Warnings, manifest.Warning{
+				Code: manifest.CodeFixUnavailable, Stage: convert.StageInspect, Message: "the guest was not looked into: " + missing.Error(), Hint: "hyperctl doctor",
+			})
 		}
 	}
 	return con.printOne(docs, "", func(w io.Writer) {
@@ -80,7 +88,7 @@ func (d inspectDoc) write(w io.Writer, s style) {
 	if sys, ok := d.System.(guest.System); ok {
 		writeSystem(row, sys)
 	} else {
-		row("System", "none was found")
+		row("System", d.noSystem())
 	}
 	if v, ok := d.Virtio.(linux.Readiness); ok {
 		row("Virtio", v.Why)
@@ -88,6 +96,17 @@ func (d inspectDoc) write(w io.Writer, s style) {
 	for _, warning := range d.Warnings {
 		row("Warning", strings.TrimSpace(warning.Code+" "+warning.Message))
 	}
+}
+
+// noSystem says why no system is shown.
+func (d inspectDoc) noSystem() string {
+	for _, w := range d.Warnings {
+		switch w.Code {
+		case manifest.CodeFixUnavailable, manifest.CodeGuestEncrypted, manifest.CodeGuestUnclean, manifest.CodeGuestAppliance:
+			return "not known, see the warning " + w.Code
+		}
+	}
+	return "none was found"
 }
 
 func writeSystem(row func(name, value string), sys guest.System) {

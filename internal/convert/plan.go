@@ -169,7 +169,12 @@ func askedRepairs(job manifest.Job) []string {
 func checkBootTest(job manifest.Job, facts Facts) error {
 	why := cmp.Or(facts.NoGuests, facts.NoBoot)
 	if why != "" && job.Check.BootTest && (job.Asked["validate.boot_test"] || job.Asked["validate.boot_require"]) {
-		return coded(manifest.CodeBootUnavailable, "", fmt.Errorf("the manifest asks for a boot test, but %s", why))
+		hint := ""
+		if facts.NoGuests != "" { // the test needs both, and the hint of its own code speaks of qemu
+			known, _ := manifest.LookupCode(manifest.CodeFixUnavailable)
+			hint = known.Hint
+		}
+		return coded(manifest.CodeBootUnavailable, hint, fmt.Errorf("the manifest asks for a boot test, but %s", why))
 	}
 	return nil
 }

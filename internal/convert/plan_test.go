@@ -123,6 +123,9 @@ func TestPlanRefusals(t *testing.T) {
 			if f.Code != tc.code || !strings.Contains(f.Message, tc.says) {
 				t.Errorf("got %s %q, want %s with %q", f.Code, f.Message, tc.code, tc.says)
 			}
+			if tc.facts.NoGuests != "" && strings.Contains(f.Message, tc.facts.NoGuests) && !strings.Contains(f.Hint, "libguestfs-tools") {
+				t.Errorf("libguestfs is missing, and the hint is %q", f.Hint)
+			}
 		})
 	}
 }

@@ -126,7 +126,7 @@ func run(ctx context.Context, target Target, c Change, journal Journal) (Done, e
 			err = target.Replace(ctx, c.Path, c.Run.Makes)
 		}
 	}
-	if err != nil && c.Run.Makes != "" {
+	if err != nil && c.Run.Makes != "" && !errors.Is(err, ErrAppliance) { // nothing can be removed any more where that is gone
 		err = errors.Join(err, target.Remove(ctx, c.Run.Makes))
 	}
 	if err != nil && c.Run.Optional && ctx.Err() == nil {
