@@ -1,0 +1,78 @@
+// Package proof_test cuts the power, kills and misleads the real programs, and holds what is left against what is promised.
+// docs/reliability.md says what that is; scripts/proof runs all of it and prints the table.
+package proof_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+)
+
+// binDir is where TestMain built both programs, the daemon with its test seam.
+var binDir string //nolint:gochecknoglobals // TestMain has no other way to hand it on
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "hyper2kvm-proof")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	build := exec.Command("go", "build", "-tags", "testseam", "-o", dir+"/", "../cmd/...")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build:", err)
+		return 1
+	}
+	binDir = dir
+	return m.Run()
+}
+
+func program(name string) string { return filepath.Join(binDir, name) }
+
+// setting is a number from the environment: scripts/proof asks for more than a test run by hand does.
+func setting(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		t.Fatalf("%s is %q, want a number", name, text)
+	}
+	return n
+}
+
+// finding is one row of the table that scripts/proof prints.
+type finding struct {
+	Fault      string `json:"fault"`
+	States     int    `json:"states"`
+	Violations int    `json:"violations"`
+	Mistake    string `json:"mistake,omitempty"` // seeded; then Violations are what it was found by
+	Note       string `json:"note,omitempty"`
+}
+
+// report logs a row, and adds it to the file that PROOF_RESULTS names.
+func report(t *testing.T, f finding) {
+	t.Helper()
+	t.Logf("%s: %d states, %d violations %s %s", f.Fault, f.States, f.Violations, f.Mistake, f.Note)
+	path := os.Getenv("PROOF_RESULTS")
+	if path == "" {
+		return
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := json.NewEncoder(file).Encode(f); err != nil {
+		t.Fatal(err)
+	}
+}
