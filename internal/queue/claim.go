@@ -245,7 +245,7 @@ func (c *Claim) take(e Entry, members []string) error {
 func (c *Claim) verify(e Entry, paths map[string]string) error {
 	c.files, c.seen = map[string]string{}, map[string]look{}
 	for name, path := range paths {
-		l, err := lookAt(filepath.Dir(path), filepath.Base(path))
+		l, err := lookAfresh(path)
 		if err != nil {
 			return fmt.Errorf("%w: %w", errBusy, err)
 		}
@@ -270,7 +270,7 @@ func (c *Claim) verify(e Entry, paths map[string]string) error {
 // Unchanged says whether the sources are still what was claimed; if not, the error is ErrChanged.
 func (c *Claim) Unchanged() error {
 	for path, was := range c.seen {
-		is, err := lookAt(filepath.Dir(path), filepath.Base(path))
+		is, err := lookAfresh(path)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrChanged, err)
 		}

@@ -69,6 +69,26 @@ func lookAt(dir, name string) (look, error) {
 	return l, l.walk(full)
 }
 
+// lookAfresh is lookAt past what a network or user-space file system keeps of a file's attributes: after a rename these may be older than
+// the rename, and a later look would take it for a change of the file.
+func lookAfresh(path string) (look, error) {
+	refresh(path)
+	l, err := lookAt(filepath.Dir(path), filepath.Base(path))
+	if err != nil || !l.dir || remote(path) == "" {
+		return l, err
+	}
+	for _, rel := range l.files {
+		refresh(filepath.Join(path, filepath.FromSlash(rel)))
+	}
+	return lookAt(filepath.Dir(path), filepath.Base(path))
+}
+
+// refresh has the kernel ask the file system for the attributes of a file; a local one always knows them.
+func refresh(path string) {
+	var st unix.Statx_t
+	_ = unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW|unix.AT_STATX_FORCE_SYNC, unix.STATX_BASIC_STATS, &st) // the look that follows says what is wrong
+}
+
 // walk looks through a folder in the order of names.
 func (l *look) walk(root string) error {
 	sum := sha256.New()
