@@ -55,8 +55,8 @@ func (p *plug) before(s atomicfile.Step) error {
 	case "remove":
 		p.removed++
 		c.kept = filepath.Join(p.grave, strconv.Itoa(p.removed))
-		if os.Link(s.Path, c.kept) != nil {
-			c.kept = "" // a directory, or nothing
+		if st, err := lstat(s.Path); err != nil || st.Nlink != 1 || os.Link(s.Path, c.kept) != nil {
+			c.kept = "" // a directory, nothing, or one of two names, whose loss counts as durable: the queue looks at the number of links
 		}
 		p.steps = append(p.steps, c)
 	case "create", "mkdir", "rename":
@@ -148,8 +148,8 @@ func (c change) lose(choose func(int) int) error {
 		return os.RemoveAll(c.path) // with what was made durable in it: its name was not
 	case "remove":
 		if c.kept != "" {
-			if err := os.Link(c.kept, c.path); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
-				return err
+			if _, err := os.Lstat(c.path); errors.Is(err, fs.ErrNotExist) {
+				_ = os.Rename(c.kept, c.path) // unless its directory is gone too
 			}
 		}
 	case "rename":
@@ -160,7 +160,7 @@ func (c change) lose(choose func(int) int) error {
 			return nil //nolint:nilerror // a later change that is durable stands on it
 		}
 		if c.kept != "" {
-			_ = os.Link(c.kept, c.to)
+			_ = os.Rename(c.kept, c.to)
 		}
 	}
 	return nil
