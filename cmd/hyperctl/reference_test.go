@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-var update = flag.Bool("update", false, "write docs/reference/hyperctl.md anew")
+var update = flag.Bool("update", false, "write docs/reference/hyperctl.md and what docs/guide shows anew")
 
 const referenceFile = "../../docs/reference/hyperctl.md"
 
