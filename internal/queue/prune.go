@@ -48,6 +48,9 @@ func (s *Spool) Prune(ctx context.Context, r Retention, removed func(Pruned)) er
 	if s.lock == nil {
 		return fmt.Errorf("%w: only the daemon removes jobs", ErrState)
 	}
+	if err := s.Trouble(); errors.Is(err, ErrIO) { // a full disk is no reason to keep what has had its time
+		return err
+	}
 	if r.Age > 0 || r.Count > 0 || r.Free > 0 {
 		if err := s.pruneSources(ctx, r, removed); err != nil {
 			return err
@@ -103,8 +106,8 @@ func (s *Spool) pruneSources(ctx context.Context, r Retention, removed func(Prun
 			continue
 		}
 		switch done, err := s.removeFinished(f); {
-		case errors.Is(err, ErrLayout) || s.Trouble() != nil:
-			return errors.Join(err, s.Trouble())
+		case errors.Is(err, ErrLayout) || errors.Is(err, ErrIO):
+			return err
 		case err != nil:
 			s.log.Warn("a finished job cannot be removed", "id", f.id, "path", s.path(f.terminal, f.date, f.entry), "error", err)
 		case done:
@@ -147,6 +150,9 @@ func (s *Spool) finished(ctx context.Context, terminals []string) ([]finishedEnt
 				}
 				if err := ctx.Err(); err != nil {
 					return nil, err
+				}
+				if st, err := lstat(s.path(terminal, day, entry)); err != nil || !isPlain(st.Mode) {
+					continue
 				}
 				j, err := s.finalJob(terminal, day, entry, false)
 				if err != nil || !isID(j.ID) || j.FinishedAt == nil {
@@ -234,8 +240,6 @@ func mayRemove(path string) error {
 		switch {
 		case err != nil:
 			return err
-		case p == path && !d.IsDir() && !d.Type().IsRegular():
-			return fmt.Errorf("%w: %q", ErrNotRegular, p)
 		case !d.IsDir():
 			return nil
 		}

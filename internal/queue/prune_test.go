@@ -139,6 +139,21 @@ func TestPruneTakesOnlyWhatHasHadItsTime(t *testing.T) {
 		if err := os.Symlink(elsewhere, s.path(DirDone, "2020-01-01")); err != nil {
 			rt.Fatal(err)
 		}
+		// A link is no source, whatever stands beside it; and what people moved away has only its record left.
+		link := s.path(DirDone, "2026-03-01", "link.raw")
+		if err := os.Symlink(filepath.Join(elsewhere, "linked.raw"), link); err != nil {
+			rt.Fatal(err)
+		}
+		dropAt(t, link+".meta.json", `{"id":"`+newID(now)+`","completed_at":"`+now.Add(1000*time.Hour).Format(time.RFC3339)+`"}`)
+		moved := map[string]bool{}
+		for _, e := range jobs {
+			if rapid.IntRange(0, 4).Draw(rt, "moved") == 0 {
+				moved[e.path(s)] = true
+				if err := os.RemoveAll(e.path(s)); err != nil {
+					rt.Fatal(err)
+				}
+			}
+		}
 		r := Retention{
 			Age: time.Duration(rapid.IntRange(0, 300).Draw(rt, "age")) * time.Hour, Count: rapid.IntRange(0, 8).Draw(rt, "count"),
 			Free:    rapid.SampledFrom([]int64{0, 1, math.MaxInt64}).Draw(rt, "free"),
@@ -153,6 +168,14 @@ func TestPruneTakesOnlyWhatHasHadItsTime(t *testing.T) {
 				return full == path || strings.HasPrefix(full, path+"/")
 			})
 		}
+		for _, e := range jobs {
+			day, _ := time.Parse(time.DateOnly, e.date)
+			if moved[e.path(s)] && r.Records > 0 && (e.terminal == DirDone || r.Failed) && now.Sub(day) > r.Records+24*time.Hour {
+				forget(e.record(s))
+				forget(e.log)
+			}
+		}
+		jobs = slices.DeleteFunc(jobs, func(e ended) bool { return moved[e.path(s)] })
 		reached := slices.DeleteFunc(slices.Clone(jobs), func(e ended) bool { return e.terminal == DirFailed && !r.Failed })
 		sources := 0
 		for i, e := range reached {
@@ -189,6 +212,9 @@ func TestPruneTakesOnlyWhatHasHadItsTime(t *testing.T) {
 			if _, ok := want[rel]; !ok {
 				rt.Errorf("%+v at %s: %s is still there", r, now, rel)
 			}
+		}
+		if _, err := os.Lstat(link); err != nil {
+			rt.Errorf("a link is gone: %v", err)
 		}
 		if told != sources {
 			rt.Errorf("%d removals were told, %d happened", told, sources)
@@ -251,6 +277,51 @@ func TestPruneKilledAtEveryStep(t *testing.T) {
 			}
 			return
 		}
+	}
+}
+
+// TestPruneLeavesJobsThatAreEnding: between the commit of its record and the end of its move a job is not over, however old its day is.
+func TestPruneLeavesJobsThatAreEnding(t *testing.T) {
+	now := time.Now().Add(-1000 * time.Hour)
+	stop, tried := false, 0
+	var s *Spool
+	prune := func(r Retention) {
+		t.Helper()
+		if err := s.Prune(t.Context(), r, func(p Pruned) { t.Errorf("%+v", p) }); err != nil {
+			t.Error(err)
+		}
+	}
+	s = start(t, filepath.Join(t.TempDir(), "w"), StartOptions{Clock: func() time.Time { return now }, Before: func(st atomicfile.Step) error {
+		switch {
+		case filepath.Base(st.Path) != "vm.raw":
+		case st.Op == "rename" && stop:
+			return errCut
+		case st.Op == "sync" && strings.HasPrefix(st.Path, s.path(DirDone)): // it has just been moved, and is not over
+			now = now.Add(time.Minute)
+			tried++
+			prune(Retention{Age: 1})
+		}
+		return nil
+	}})
+	drop(t, s, "vm.raw", "disk")
+	c := claimName(t, s, "vm.raw", Need{Kind: "disk"})
+	stop = true
+	if err := c.Done(t.Context(), Outcome{}); !errors.Is(err, errCut) {
+		t.Fatal(err)
+	}
+	record := s.path(DirDone, c.Record().Date, "vm.raw.meta.json")
+	if !exists(record) {
+		t.Fatal("the commit is not made")
+	}
+	now = now.Add(900 * time.Hour)
+	prune(Retention{Records: 1})
+	now, stop = now.Add(-900*time.Hour), false
+	if err := c.Done(t.Context(), Outcome{}); err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, s.path(DirDone, c.Record().Date, "vm.raw"), "disk")
+	if !exists(record) || tried == 0 {
+		t.Errorf("the record of a job that ended is gone, or nothing was tried (%d times)", tried)
 	}
 }
 
