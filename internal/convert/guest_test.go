@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"hyper2kvm/internal/guest"
+	"hyper2kvm/internal/guest/guestfs"
 	"hyper2kvm/internal/guest/guesttest"
 	"hyper2kvm/internal/manifest"
 )
@@ -384,5 +385,17 @@ func TestPlannedChangesAreTheOnesMade(t *testing.T) {
 	})
 	if !reflect.DeepEqual(reports[0], reports[1]) || !agent {
 		t.Errorf("planned %+v\nmade    %+v", reports[0], reports[1])
+	}
+}
+
+// TestFaults keeps quiet only about what was checked and is clean.
+func TestFaults(t *testing.T) {
+	got := faults([]guestfs.Finding{
+		{Device: "/dev/sda1", Type: "ext4", Tool: "e2fsck", Checked: true, Clean: true},
+		{Device: "/dev/sda2", Type: "ext4", Tool: "e2fsck", Checked: true, Detail: "bad\nblocks"},
+		{Device: "/dev/sda3", Type: "xfs", Tool: "xfs_repair", Detail: "the appliance has no xfs_repair"},
+	})
+	if len(got) != 2 || got[0].Message != `e2fsck finds faults in /dev/sda2 (ext4): bad\nblocks` || !strings.Contains(got[1].Message, "/dev/sda3 (xfs) was not checked") {
+		t.Errorf("%+v", got)
 	}
 }

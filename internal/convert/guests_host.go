@@ -101,14 +101,22 @@ func (a hostAppliance) Trim(ctx context.Context) ([]guest.Warning, error) {
 // Check implements Appliance.
 func (a hostAppliance) Check(ctx context.Context, system guest.System) ([]guest.Warning, error) {
 	found, err := a.Session.Check(ctx, system)
+	return faults(found), err
+}
+
+// faults are the findings that a person should know: what has errors, and what nobody could look at.
+func faults(found []guestfs.Finding) []guest.Warning {
 	var warnings []guest.Warning
 	for _, f := range found {
-		if f.Checked && !f.Clean {
+		switch {
+		case !f.Checked:
+			warnings = append(warnings, guest.Warning{Message: fmt.Sprintf("%s (%s) was not checked: %s", f.Device, f.Type, oneLine(f.Detail))})
+		case !f.Clean:
 			warnings = append(warnings, guest.Warning{
 				Message: fmt.Sprintf("%s finds faults in %s (%s): %s", f.Tool, f.Device, f.Type, oneLine(f.Detail)),
 				Hint:    "if the source has the same faults, repair them there and convert again",
 			})
 		}
 	}
-	return warnings, err
+	return warnings
 }
