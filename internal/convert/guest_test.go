@@ -399,3 +399,22 @@ func TestFaults(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestHibernatedGuestByDefault is converted as it is, and is not held against what nobody could read of it.
+func TestHibernatedGuestByDefault(t *testing.T) {
+	b, f := guestBench(t)
+	f.system.Hibernated = true
+	b.req.Job.Check.BootTest = true
+	report, err := b.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range []string{manifest.CodeGuestUnclean, manifest.CodeBootUnavailable} {
+		if !slices.ContainsFunc(report.Warnings, func(w manifest.Warning) bool { return w.Code == code }) {
+			t.Errorf("no warning %s in %+v", code, report.Warnings)
+		}
+	}
+	if len(f.opened) != 1 || len(f.booted) != 0 {
+		t.Errorf("%d appliances and %d VMs were started", len(f.opened), len(f.booted))
+	}
+}
