@@ -144,11 +144,7 @@ func printSequence[T any](c *console, w lineWriter, v view[T], rows iter.Seq2[T,
 		if err != nil {
 			return err
 		}
-		y, err := yamlOf(slices.Concat([]byte("["), b, []byte("]")))
-		if err != nil {
-			return err
-		}
-		return w.put(string(y))
+		return w.put(string(yamlRow(b)))
 	})
 	return cmp.Or(err, w.put(after))
 }
