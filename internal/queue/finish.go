@@ -257,8 +257,8 @@ func (s *Spool) commit(r Record, dir string) (Record, error) {
 // exactly one state: the inode, then where it is, then where it was, and the drop zone, whose own sync the claim left out.
 func (s *Spool) moveSource(r Record, dir string) error {
 	from, to := s.path(DirRunning, r.Entry), filepath.Join(dir, r.FinalName)
-	if err := s.fs.Remove(filepath.Join(from, markerName)); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
-		return s.disk(err)
+	if err := s.removeMarker(from); err != nil {
+		return err
 	}
 	switch {
 	case sameFile(from, to):
@@ -275,12 +275,35 @@ func (s *Spool) moveSource(r Record, dir string) error {
 		s.log.Warn("the source of a finished job is gone", "id", r.ID, "name", r.OriginalName)
 		return nil
 	}
+	if err := s.dropOldNames(r, to); err != nil {
+		return err
+	}
 	if err := s.syncSource(to); err != nil {
 		return err
 	}
 	for _, d := range []string{dir, s.path(DirRunning), s.path(DirQueued)} {
 		if err := s.fs.SyncDir(d); err != nil {
 			return s.disk(err)
+		}
+	}
+	return nil
+}
+
+// dropOldNames removes the names that the sources had in the drop zone: after a power cut btrfs may show them again beside the new ones,
+// and a file with two names would wait there for ever.
+func (s *Spool) dropOldNames(r Record, to string) error {
+	names := map[string]string{r.original(): to}
+	if len(r.Members) > 0 {
+		names = map[string]string{}
+		for _, m := range r.Members {
+			names[m] = filepath.Join(to, m)
+		}
+	}
+	for name, is := range names {
+		if was := s.path(DirQueued, name); sameFile(was, is) {
+			if err := s.fs.Remove(was); err != nil {
+				return s.disk(err)
+			}
 		}
 	}
 	return nil

@@ -87,14 +87,15 @@ func keyOf(id Identity) sourceKey { return sourceKey{id.Ino, id.Size, id.MtimeNS
 
 func (s *Spool) recordPath(id string) string { return s.jobPath(id, "record.json") }
 
-// writeRecord replaces the record. A durable one outlives a power cut.
+// writeRecord replaces the record. A durable one outlives a power cut, and so does every one that knows where a job builds: were its
+// content lost, nobody would remove what stands there.
 func (s *Spool) writeRecord(r Record, durable bool) error {
 	r.Schema = RecordSchema
 	b, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("record of %s: %w", r.ID, err)
 	}
-	if durable {
+	if durable || r.Partial != "" {
 		if err := s.fs.Write(s.recordPath(r.ID), b, modeFile); err != nil {
 			return s.disk(err)
 		}

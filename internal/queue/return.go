@@ -89,13 +89,17 @@ func (s *Spool) returnEntry(rec Record) (names []string, err error) {
 		return nil, nil
 	}
 	var m marker
-	if err := readJSON(filepath.Join(from, markerName), &m); err == nil {
+	if readJSON(filepath.Join(from, markerName), &m) != nil {
+		if empty, err := s.removeEmptyJob(from); err != nil || empty {
+			return nil, err // the claim ended before it took anything
+		}
+		m.Names = rec.Members // a power cut takes the marker, which no claim syncs, before the record
+	}
+	if len(m.Names) > 0 {
 		loose, names, err := s.dissolve(from, m)
 		if err != nil || loose {
 			return names, err
 		}
-	} else if empty, err := s.removeEmptyJob(from); err != nil || empty {
-		return nil, err // the claim ended before it took anything
 	}
 	name := rec.original()
 	if len(rec.Members) > 0 {
@@ -142,7 +146,7 @@ func (s *Spool) dissolve(dir string, m marker) (loose bool, names []string, err 
 		}
 		to := s.path(DirQueued, name)
 		if !slices.Contains(m.Names, name) || exists(to) && !sameFile(filepath.Join(dir, name), to) {
-			return false, nil, s.disk(s.fs.Remove(filepath.Join(dir, markerName)))
+			return false, nil, s.removeMarker(dir)
 		}
 	}
 	slices.SortStableFunc(present, func(a, b string) int { return slices.Index(m.Names, a) - slices.Index(m.Names, b) })
@@ -160,10 +164,19 @@ func (s *Spool) dissolve(dir string, m marker) (loose bool, names []string, err 
 			return false, names, s.disk(err)
 		}
 	}
-	if err := s.fs.Remove(filepath.Join(dir, markerName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, names, s.disk(err)
+	if err := s.removeMarker(dir); err != nil {
+		return false, names, err
 	}
 	return true, names, s.disk(s.fs.Remove(dir))
+}
+
+// removeMarker takes the list of its files out of what a claim made a directory of, or may have.
+func (s *Spool) removeMarker(entry string) error {
+	err := s.fs.Remove(filepath.Join(entry, markerName))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil
+	}
+	return s.disk(err)
 }
 
 // temporary says whether a name is one of atomicfile's, left by a crash.
@@ -217,7 +230,11 @@ func (s *Spool) dropPartial(rec Record) error {
 	if !exists(rec.Partial) {
 		return nil
 	}
-	err := kinded(s.fs.RemoveAll(rec.Partial))
+	err := s.fs.RemoveAll(rec.Partial)
+	if err == nil {
+		err = s.fs.SyncDir(filepath.Dir(rec.Partial)) // the record is about to forget it
+	}
+	err = kinded(err)
 	if errors.Is(err, ErrIO) || errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ESTALE) { // of the output's disk: no reason to stop the queue
 		s.log.Warn("what a job had built is left behind", "id", rec.ID, "dir", rec.Partial, "error", err)
 		s.leave(rec)
