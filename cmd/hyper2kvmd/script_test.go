@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"writer":  writer,
 			"same":    same,
 			"tmpfs":   tmpfs,
+			"fuse":    mountFUSE,
 			"killjob": killJob,
 			"awaitok": awaitOK,
 			"odd":     makeOdd,
@@ -61,8 +62,11 @@ func TestScripts(t *testing.T) {
 			"web":     web,
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "root" {
+			switch cond {
+			case "root":
 				return os.Geteuid() == 0, nil
+			case "fuse":
+				return canFUSE(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
