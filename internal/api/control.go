@@ -29,10 +29,21 @@ func (s *Server) release(w http.ResponseWriter, r *http.Request) error {
 	return s.askAbout(w, r, queue.VerbRelease)
 }
 
-// priority is refused: a job's place in the queue is the time of its arrival, which nothing changes.
-func (s *Server) priority(http.ResponseWriter, *http.Request) error {
-	return newProblem(http.StatusNotImplemented, manifest.CodeAPIMissing, "the queue knows no priorities: jobs start in the order in which they were dropped").
-		hint("to let one job go first, pause the queue, cancel the others, resume it, and retry them")
+// priorityRequest is the body of priority.
+type priorityRequest struct {
+	Priority int `json:"priority"` // 1 (last) to 100 (first)
+}
+
+// priority lets a job that is queued or waits start sooner or later than its turn.
+func (s *Server) priority(w http.ResponseWriter, r *http.Request) error {
+	var in priorityRequest
+	if err := readJSON(w, r, &in); err != nil {
+		return err
+	}
+	if in.Priority < queue.PriorityLast || in.Priority > queue.PriorityFirst {
+		return badRequest("priority is a number from %d (last) to %d (first), not %d", queue.PriorityLast, queue.PriorityFirst, in.Priority)
+	}
+	return s.askFor(w, r, queue.Control{Verb: queue.VerbPriority, Priority: in.Priority})
 }
 
 // askAbout asks the daemon for something about a job.
@@ -40,12 +51,18 @@ func (s *Server) askAbout(w http.ResponseWriter, r *http.Request, verb string) e
 	if err := noBody(w, r); err != nil {
 		return err
 	}
+	return s.askFor(w, r, queue.Control{Verb: verb})
+}
+
+// askFor sends a request about the job that the path names.
+func (s *Server) askFor(w http.ResponseWriter, r *http.Request, c queue.Control) error {
 	j, err := s.find(r)
 	if err != nil {
 		return err
 	}
-	note(r, "verb", verb, "job", jobKey(j), "entry", j.Name)
-	answer, err := s.ask(r.Context(), queue.Control{Verb: verb, Job: jobKey(j), By: s.o.User})
+	note(r, "verb", c.Verb, "job", jobKey(j), "entry", j.Name)
+	c.Job, c.By = jobKey(j), s.o.User
+	answer, err := s.ask(r.Context(), c)
 	if err != nil {
 		return err
 	}
