@@ -65,7 +65,7 @@ var floors = map[string][]string{
 	"cmd/hyper2kvmd":     {"internal/accel", "internal/atomicfile", "internal/config", "internal/convert", "internal/daemon", "internal/manifest", "internal/manpage", "internal/queue", "internal/version"},
 	"cmd/hyperctl": {
 		"internal/manpage",
-		"internal/atomicfile", "internal/config", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/manifest", "internal/queue",
+		"internal/atomicfile", "internal/config", "internal/convert", "internal/disk", "internal/disk/formats", "internal/disk/packed", "internal/manifest", "internal/strictyaml", "internal/queue",
 		"internal/version", "schema", "tui", "internal/jobs", "tui/look", "tui/wizard", "tui/wizard/answers", "internal/api", "internal/doctor", "internal/accel",
 		"internal/guest", "internal/guest/guestfs", "internal/guest/linux", "internal/machine", "internal/machine/ova", "internal/machine/ovf", "internal/machine/vmx",
 		"web",
