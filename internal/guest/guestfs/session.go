@@ -76,7 +76,10 @@ func (s *Session) launch(ctx context.Context) error {
 			return fmt.Errorf("attach %q: %w", d.Path, err)
 		}
 	}
-	if err := s.do(ctx, s.alive("the appliance is starting"), "run"); err != nil {
+	seen := watchSockets(s.f.cmd.Process.Pid)
+	err := s.do(ctx, s.alive("the appliance is starting"), "run")
+	s.sockets = seen() // also of one that did not start, or was stopped meanwhile
+	if err != nil {
 		if errors.Is(err, guest.ErrAppliance) {
 			return err
 		}
@@ -87,7 +90,6 @@ func (s *Session) launch(ctx context.Context) error {
 		return err
 	}
 	s.arch = firstLine(out)
-	s.sockets = socketDir(s.f.cmd.Process.Pid)
 	return nil
 }
 

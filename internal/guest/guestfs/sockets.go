@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"time"
 )
 
 // socketPath is the argument of qemu that names the socket to the appliance's daemon. libguestfs makes its directory below /tmp when it
@@ -28,6 +29,36 @@ func socketDir(group int) string {
 		}
 	}
 	return ""
+}
+
+// socketPoll is how often it is looked for the sockets of an appliance that starts, which takes seconds.
+const socketPoll = 500 * time.Millisecond
+
+// watchSockets looks for the directory of the sockets until it is found or the function that it returns is called, which tells it.
+func watchSockets(group int) (seen func() string) {
+	end, found := make(chan struct{}), make(chan string, 1)
+	go func() {
+		tick := time.NewTicker(socketPoll)
+		defer tick.Stop()
+		for {
+			dir := socketDir(group)
+			select {
+			case <-end: // looked for once more after the start
+				found <- dir
+				return
+			default:
+			}
+			if dir != "" {
+				found <- dir
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-end:
+			}
+		}
+	}()
+	return func() string { close(end); return <-found }
 }
 
 // dropSockets removes what libguestfs left of the directory; "" is none. It goes by the names in it, because a confined process may remove
