@@ -427,9 +427,9 @@ func TestOrderOfCompletion(t *testing.T) {
 		}
 	}
 	record := []string{"sync TMP", "rename TMP record.json", "syncdir ID", "syncdir jobs"}
-	want := slices.Concat([]string{"syncdir processing", "syncdir to_be_processed"}, record, []string{
+	want := slices.Concat([]string{"sync x.vmdk", "syncdir processing", "syncdir to_be_processed"}, record, []string{
 		"syncdir " + filepath.Base(filepath.Dir(w.out)), "mkdir DATE", "syncdir " + filepath.Base(w.out), // output
-		"rename ID vm", "syncdir DATE", "syncdir " + partialDir,
+		"rename ID vm", "syncdir vm", "syncdir DATE", "syncdir " + partialDir,
 	}, record, []string{
 		"mkdir DATE", "syncdir processed",
 		"sync TMP", "rename TMP x.vmdk.meta.json", "syncdir DATE", // the commit

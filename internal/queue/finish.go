@@ -114,10 +114,12 @@ func (s *Spool) publishOutput(r Record) error {
 			return kinded(err)
 		}
 	}
-	if err := s.fs.SyncDir(parent); err != nil {
-		return kinded(err)
+	for _, dir := range []string{r.OutputDir, parent, filepath.Dir(r.Partial)} { // what moved first, see syncClaim
+		if err := s.fs.SyncDir(dir); err != nil {
+			return kinded(err)
+		}
 	}
-	return kinded(s.fs.SyncDir(filepath.Dir(r.Partial)))
+	return nil
 }
 
 // Fail ends a job that did not go well: what it had built is dropped, the record learns why, <name>.error.json is published
@@ -215,17 +217,17 @@ func (s *Spool) finish(r Record) (Record, error) {
 }
 
 // syncClaim makes durable that the sources left the drop zone, before a record says how the job ends: a power cut after that must not
-// bring them back there, where they would be a new job.
+// bring them back there, where they would be a new job. What moved comes first: of a folder whose new parent alone was synced, Linux 6.18
+// replays two links when it mounts btrfs again, finds that impossible, and refuses the file system.
 func (s *Spool) syncClaim(r Record) error {
 	from := s.path(DirRunning, r.Entry)
 	if !exists(from) {
 		return nil // moved on already
 	}
-	dirs := []string{s.path(DirRunning), s.path(DirQueued)}
-	if len(r.Members) > 0 {
-		dirs = append([]string{from}, dirs...)
+	if err := s.fs.SyncFile(from); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return s.disk(err)
 	}
-	for _, d := range dirs {
+	for _, d := range []string{s.path(DirRunning), s.path(DirQueued)} {
 		if err := s.fs.SyncDir(d); err != nil {
 			return s.disk(err)
 		}
