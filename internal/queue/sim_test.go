@@ -384,12 +384,12 @@ func (m *sim) tree() (lines []string) {
 }
 
 // TestSimulatedLives lives many lives of a queue: what users, clocks, lost events, second daemons, orphans, kills and power cuts do to it
-// leaves each source in exactly one place, and all come to their end. H2K_PROOF=long lives a hundred times as many.
+// leaves each source in exactly one place, and all come to their end. H2K_PROOF=long lives thousands.
 func TestSimulatedLives(t *testing.T) {
 	inMemory(t)
 	lives := 150
 	if proofLong() {
-		lives = 15_000
+		lives = 5_000
 	}
 	first := uint64(1)
 	if text := os.Getenv("H2K_SEED"); text != "" { // the first, and how many
