@@ -139,6 +139,9 @@ func jobKey(j queue.Job) string {
 }
 
 func stageText(j queue.Job) string {
+	if j.State == queue.Done && j.Warnings > 0 { // a success that a person should look at
+		return count(j.Warnings, "warning", "warnings")
+	}
 	p := j.Progress
 	if p == nil || j.State != queue.Running || p.Stage == "" {
 		return ""
