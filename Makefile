@@ -10,7 +10,7 @@ FUZZTIME ?= 10s
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo guests demo-guest guests-full test unit fuzz race bench bench-convert bench-serve lint cover install packages package-test clean
+.PHONY: help build web web-check web-test demo guests demo-guest guests-full test unit fuzz race bench bench-convert bench-serve lint cover install packages package-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,16 @@ bench-convert: build ## convert between all formats against qemu-img, tuned and 
 
 bench-serve: build ## measure pages of 10,000 jobs and 200 event streams of hyperctl serve
 	go test ./bench -run '^$$' -bench Serve -benchtime 1x -timeout 20m
+
+web: ## build the dashboard into web/dist, which is committed (needs Node; make build does not)
+	scripts/web build
+
+web-check: ## prove that web/dist is what its source gives, and that it is small
+	scripts/web check
+
+web-test: build ## test the dashboard: its logic, then the whole of it with a browser beside the real daemon
+	scripts/web test
+	scripts/web e2e
 
 lint: ## run the linters (installs the pinned golangci-lint where it is missing)
 	scripts/lint $(LINT)

@@ -3,7 +3,7 @@ import { useRefetchEvery } from "../live/use";
 import type { Listing } from "../text/listing";
 import { listingQuery } from "../text/listing";
 import { getJSON, jobPath } from "./client";
-import type { Code, Failures, History, JobDetail, JobList, Report, Session, Status } from "./types";
+import type { Code, Failures, Finding, History, JobDetail, JobList, Report, Session, Status } from "./types";
 
 /** How often counts of hours are read anew while nothing tells of a change. */
 const minute = 60_000;
@@ -59,11 +59,10 @@ export function useCodes(): UseQueryResult<Code[]> {
   });
 }
 
-/** What checks the machine; its documents are those of hyperctl doctor. */
-export function useDoctor(): UseQueryResult<unknown> {
+export function useDoctor(): UseQueryResult<Finding[]> {
   return useQuery({
     queryKey: ["doctor"],
-    queryFn: async ({ signal }) => (await getJSON<{ checks: unknown }>("/api/doctor", signal)).checks,
+    queryFn: async ({ signal }) => (await getJSON<{ checks: Finding[] }>("/api/doctor", signal)).checks,
     staleTime: minute,
   });
 }

@@ -250,6 +250,14 @@ export interface Failures {
   more?: boolean;
 }
 
+/** A finding of hyperctl doctor. */
+export interface Finding {
+  check: string;
+  verdict: "ok" | "warn" | "fail";
+  detail: string;
+  fix?: string;
+}
+
 export interface Session {
   role: "read" | "full";
   name: string;

@@ -36,12 +36,14 @@ export class Feed {
 
   start(): void {
     document.addEventListener("visibilitychange", this.onVisibility);
+    window.addEventListener("pagehide", this.onHide);
     this.ticker = setInterval(this.sample, 1000);
     this.onVisibility();
   }
 
   stop(): void {
     document.removeEventListener("visibilitychange", this.onVisibility);
+    window.removeEventListener("pagehide", this.onHide);
     clearInterval(this.ticker);
     this.close();
   }
@@ -70,6 +72,8 @@ export class Feed {
     if (document.hidden) this.close();
     else if (!this.stopped && !this.source) this.open();
   };
+
+  private readonly onHide = (): void => keep(this.store, this.samples);
 
   private open(): void {
     this.close();
@@ -132,7 +136,6 @@ export class Feed {
     const status = this.client.getQueryData<Status>(["status"]);
     if (!status || document.hidden || this.mode === "paused") return;
     this.samples = addSample(this.samples, Math.floor(Date.now() / 1000), status.running ? status.bytes_per_second : 0);
-    if (this.samples.at.length % 10 === 0) keep(this.store, this.samples);
     this.tell();
   };
 

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, type JSX } from "react";
 import { Link, useLocation, useSearch } from "wouter";
-import { getJSON, jobPath } from "../api/client";
+import { ApiError, getJSON, jobPath } from "../api/client";
 import { useJob, useReport } from "../api/queries";
 import type { JobDetail, Plan, Report } from "../api/types";
 import { BootResult } from "../parts/bootresult";
@@ -40,7 +40,8 @@ export function JobPage(): JSX.Element {
     if (found && found !== asked) navigate(jobHref(found, tab), { replace: true });
   }, [found, asked, tab, navigate]);
 
-  if (query.error && !job) {
+  const gone = query.error instanceof ApiError && query.error.problem.status === 404; // retried, maybe: it has another id then
+  if (query.error && (gone || !job)) {
     return (
       <>
         <Heading title={asked || "Job"} />
@@ -59,6 +60,7 @@ function JobView({ job, tab }: { job: JobDetail; tab: string }): JSX.Element {
   const [, navigate] = useLocation();
   const report = useReport(job.id, job.has_report);
   const warnings = report.data?.warnings ?? job.ended?.warnings ?? [];
+  const stages = stagesOf(job, report.data?.stages);
   const tabs = tabsOf(job, report.data);
   return (
     <>
@@ -82,9 +84,11 @@ function JobView({ job, tab }: { job: JobDetail; tab: string }): JSX.Element {
         </div>
       ) : null}
       {report.data?.boot_test ? <BootResult test={report.data.boot_test} /> : null}
-      <section aria-label="Stages">
-        <Stages stages={stagesOf(job, report.data?.stages)} />
-      </section>
+      {stages.length > 0 ? (
+        <section aria-label="Stages">
+          <Stages stages={stages} />
+        </section>
+      ) : null}
       <Warnings warnings={warnings} />
       <Tabs label="About this job" tabs={tabs} current={tab} choose={(key) => navigate(jobHref(job.id, key), { replace: true })} />
     </>

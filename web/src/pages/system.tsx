@@ -2,7 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import type { JSX } from "react";
 import { ApiError, send } from "../api/client";
 import { useDoctor, useSession, useStatus } from "../api/queries";
-import type { Status } from "../api/types";
+import type { Finding, Status } from "../api/types";
 import { Copyable } from "../parts/copy";
 import { DaemonBadge, DaemonNotes } from "../parts/daemon";
 import { Empty, Loading } from "../parts/empty";
@@ -13,8 +13,7 @@ import { useNow } from "../parts/now";
 import { Panel } from "../parts/panel";
 import { SpaceList } from "../parts/space";
 import { Trouble } from "../parts/trouble";
-import { parseChecks, type CheckState } from "../text/checks";
-import { duration, moment } from "../text/format";
+import { capital, duration, moment } from "../text/format";
 
 /** The daemon, the machine it runs on, and who is logged in. */
 export function System(): JSX.Element {
@@ -93,17 +92,16 @@ function Roots({ roots }: { roots: readonly string[] }): JSX.Element {
   );
 }
 
-const marks: Record<CheckState, { icon: IconName; word: string; tone: string }> = {
+const marks: Record<Finding["verdict"], { icon: IconName; word: string; tone: string }> = {
   ok: { icon: "done", word: "Fine", tone: "good" },
-  warning: { icon: "failures", word: "Look at this", tone: "warn" },
-  failed: { icon: "failed", word: "Missing", tone: "bad" },
+  warn: { icon: "failures", word: "Look at this", tone: "warn" },
+  fail: { icon: "failed", word: "Missing", tone: "bad" },
 };
 
 /** What the product needs from outside, each with the line that sets it right. */
 function Doctor(): JSX.Element {
   const doctor = useDoctor();
   const missing = doctor.error instanceof ApiError && doctor.error.problem.status === 501;
-  const checks = parseChecks(doctor.data);
   return (
     <Panel
       title="Doctor"
@@ -122,16 +120,16 @@ function Doctor(): JSX.Element {
       {doctor.error && !missing ? <Trouble error={doctor.error} /> : null}
       {doctor.isPending ? <Loading what="what the machine has" /> : null}
       <ul className="checks">
-        {checks.map((c) => (
-          <li key={c.name + c.text}>
-            <span className={marks[c.state].tone}>
-              <Icon name={marks[c.state].icon} />
-              {marks[c.state].word}
+        {doctor.data?.map((c) => (
+          <li key={c.check}>
+            <span className={marks[c.verdict].tone}>
+              <Icon name={marks[c.verdict].icon} />
+              {marks[c.verdict].word}
             </span>
             <div>
-              <strong>{c.name}</strong>
-              <p>{c.text}</p>
-              {c.fix && c.state !== "ok" ? <Copyable text={c.fix} what="the fix" /> : null}
+              <strong>{capital(c.check)}</strong>
+              <p>{c.detail}</p>
+              {c.fix && c.verdict !== "ok" ? <p className="muted small">{c.fix}</p> : null}
             </div>
           </li>
         ))}

@@ -7,13 +7,20 @@ interface HeadingProps {
   children?: ReactNode;
 }
 
-/** The heading of a page. It takes the focus when the page opens, so that who listens hears where they are. */
+/** Whether the browser has just loaded the dashboard: it begins at the top of the page then, with the link that skips the menu. */
+let fresh = true;
+
+/** The heading of a page. It takes the focus when another page was open before, so that who listens hears where they are. */
 export function Heading({ title, tab, children }: HeadingProps): JSX.Element {
   const ref = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${tab ?? title} – hyper2kvm`;
   }, [tab, title]);
   useEffect(() => {
+    if (fresh) {
+      fresh = false;
+      return;
+    }
     if (document.activeElement === document.body || document.activeElement === null || document.activeElement.closest("nav")) {
       ref.current?.focus({ preventScroll: true });
     }

@@ -1,11 +1,13 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useState, type JSX } from "react";
+import { useLocation } from "wouter";
 import { act, type Verb } from "../api/actions";
 import { ApiError } from "../api/client";
 import type { Job } from "../api/types";
 import { canCancel, canRelease, canRetry } from "../text/verbs";
 import { Confirm } from "./confirm";
 import { Icon } from "./icon";
+import { jobHref } from "./link";
 import { readOnlyReason, useMayWrite } from "./role";
 import { useSay } from "./toasts";
 
@@ -16,6 +18,7 @@ export function JobActions({ job }: { job: Job }): JSX.Element {
   const client = useQueryClient();
   const say = useSay();
   const mayWrite = useMayWrite();
+  const [, navigate] = useLocation();
   const [busy, setBusy] = useState(false);
   const [asking, setAsking] = useState(false);
   const why = mayWrite ? {} : { title: readOnlyReason };
@@ -25,9 +28,13 @@ export function JobActions({ job }: { job: Job }): JSX.Element {
       await act(verb, job.id);
       say("good", `${job.name} ${told[verb]}`);
     } catch (error) {
+      setBusy(false);
       say("bad", error instanceof ApiError ? error.problem.detail : String(error));
+      return;
     }
     setBusy(false);
+    // What is retried is a new job, and what is let go has no id yet: the name of the entry leads to it.
+    if (verb !== "cancel") navigate(jobHref(job.name), { replace: true });
     await client.invalidateQueries();
   };
   return (

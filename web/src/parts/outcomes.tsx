@@ -19,14 +19,20 @@ function options(colour: Colour): Omit<uPlot.Options, "width" | "height"> {
     cursor: { drag: { x: false, y: false }, points: { show: false } },
     legend: { show: false },
     padding: [12, 8, 0, 0],
-    scales: { y: { range: (_, __, max) => [0, Math.max(Math.ceil(max * 1.1), 4)] } },
+    // The last bar reaches from the beginning of this hour to its end.
+    scales: { x: { range: (plot, min, max) => [min, max + hourOf(plot.data[0])] }, y: { range: (_, __, max) => [0, Math.max(Math.ceil(max * 1.1), 4)] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 60, values: (_, ticks) => ticks.map((t) => new Date(t * 1000).toTimeString().slice(0, 5)) },
+      { ...axis, grid: { show: false }, size: 28, space: 60, values: (_, ticks) => ticks.map((t) => new Date(t * 1000).toTimeString().slice(0, 5)) },
       { ...axis, size: 36, space: 36, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000] },
     ],
     // The failed ones stand in front, from the bottom; behind them are all.
     series: [{}, bars("good"), bars("bad")],
   };
+}
+
+/** Seconds between two bars. */
+function hourOf(times: ArrayLike<number>): number {
+  return (times[1] ?? 0) - (times[0] ?? 0);
 }
 
 /** How many jobs ended in each of the last hours. */

@@ -9,6 +9,7 @@ const marks: Record<StageView["status"], { icon: IconName; word: string }> = {
   failed: { icon: "failed", word: "Failed" },
   "not-run": { icon: "ignored", word: "Not run" },
   running: { icon: "running", word: "Running" },
+  over: { icon: "next", word: "Over" },
   waiting: { icon: "queued", word: "To come" },
 };
 

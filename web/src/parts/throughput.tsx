@@ -17,7 +17,7 @@ function options(colour: Colour): Omit<uPlot.Options, "width" | "height"> {
     padding: [12, 8, 0, 0],
     scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.15, 1024 * 1024)] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 80, values: (_, ticks) => ticks.map((t) => new Date(t * 1000).toTimeString().slice(0, 5)) },
+      { ...axis, grid: { show: false }, size: 28, space: 80, values: (_, ticks) => ticks.map((t) => new Date(t * 1000).toTimeString().slice(0, 8)) },
       { ...axis, size: 78, incrs: increments, space: 36, values: (_, ticks) => ticks.map((t) => rate(t)) },
     ],
     series: [{}, { stroke: colour("accent"), fill: colour("accent-tint"), width: 2, spanGaps: false, points: { show: false } }],

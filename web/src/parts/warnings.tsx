@@ -5,9 +5,9 @@ import { Icon } from "./icon";
 export function Warnings({ warnings }: { warnings: readonly Warning[] }): JSX.Element | null {
   if (warnings.length === 0) return null;
   return (
-    <ul className="warnings">
+    <ul className="warnings" aria-label="Warnings">
       {warnings.map((w) => (
-        <li key={w.code + w.message} className="note note-warn">
+        <li key={w.code + w.message} className="warning">
           <Icon name="failures" />
           <div>
             <p>
