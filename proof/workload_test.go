@@ -150,7 +150,7 @@ func (d drop) submit(zone, stage string, j *cutdisk.Journal) error {
 		if err := syncPaths(dir, stage); err != nil {
 			return err
 		}
-		if err := os.Rename(dir, filepath.Join(zone, d.name)); err != nil {
+		if err := renameSynced(dir, filepath.Join(zone, d.name)); err != nil {
 			return err
 		}
 		if err := syncPaths(zone, stage); err != nil {
@@ -185,7 +185,7 @@ func (d drop) submit(zone, stage string, j *cutdisk.Journal) error {
 	return nil
 }
 
-// renameSynced renames a file and syncs its inode, through a descriptor: the daemon may have taken it by then.
+// renameSynced renames a file or folder and syncs its inode, through a descriptor: the daemon may have taken it by then.
 func renameSynced(from, to string) error {
 	f, err := os.Open(from)
 	if err != nil {

@@ -19,12 +19,19 @@ import (
 // awaitLimit is how long a script waits for anything: far above what it takes, so that it only ends a broken run.
 const awaitLimit = 60 * time.Second
 
+// mistakeLimit is how long a script waits when it looks for a seeded mistake: waiting in vain is how it finds one.
+const mistakeLimit = 15 * time.Second
+
 // until polls cond; a script waits for events, and a file that appears is one that every file system can tell.
 func until(ts *testscript.TestScript, what string, cond func() bool) {
-	deadline := time.Now().Add(awaitLimit)
+	limit := awaitLimit
+	if os.Getenv("H2K_MISTAKE") != "" {
+		limit = mistakeLimit
+	}
+	deadline := time.Now().Add(limit)
 	for !cond() {
 		if time.Now().After(deadline) {
-			ts.Fatalf("waited %s for %s\n%s", awaitLimit, what, tree(ts))
+			ts.Fatalf("waited %s for %s\n%s", limit, what, tree(ts))
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

@@ -16,6 +16,9 @@ var binDir string //nolint:gochecknoglobals // testscript's commands need it, an
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
 func buildAndRun(m *testing.M) int {
+	if binDir = os.Getenv("H2K_TEST_BIN"); binDir != "" { // they are built already
+		return m.Run()
+	}
 	dir, err := os.MkdirTemp("", "hyper2kvm-bin")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -74,6 +77,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", binDir+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("HYPERCTL_WORKFLOW_DIR", filepath.Join(e.WorkDir, "w"))
 			e.Setenv("H2K_TEST_HOLD", filepath.Join(e.WorkDir, "hold"))
+			e.Setenv("H2K_MISTAKE", os.Getenv("H2K_MISTAKE")) // the tests in proof/ look for mistakes with these scripts
 			e.Setenv("HOME", e.WorkDir)
 			e.Values[writersKey{}] = map[string]*os.File{}
 			e.Defer(func() { closeWriters(e.Values[writersKey{}]) })

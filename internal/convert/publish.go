@@ -60,7 +60,7 @@ func writeNew(path string, b []byte) error {
 	}
 	_, err = f.Write(b)
 	if err == nil {
-		err = f.Sync()
+		err = syncFile(f)
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
@@ -74,5 +74,5 @@ func syncDir(path string) error {
 		return marked(err)
 	}
 	defer d.Close()
-	return marked(d.Sync())
+	return marked(syncFile(d))
 }

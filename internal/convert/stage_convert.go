@@ -93,7 +93,7 @@ func (t target) WriteAt(p []byte, off int64) (int, error) {
 func (t target) Truncate(size int64) error { return marked(t.f.Truncate(size)) }
 
 // Sync implements disk.Target.
-func (t target) Sync() error { return marked(t.f.Sync()) }
+func (t target) Sync() error { return marked(syncFile(t.f)) }
 
 func marked(err error) error {
 	if err == nil {

@@ -81,7 +81,7 @@ func prove(ctx context.Context, r *Run, i int, img disk.Image, m *meter) error {
 		return notProved(out, err)
 	}
 	end()
-	if digest != out.Digest {
+	if !sameDigest(digest, out.Digest) {
 		return notProved(out, fmt.Errorf("%w: the source's content is %s, the output's is %s", disk.ErrMismatch, out.Digest, digest))
 	}
 	return nil
