@@ -52,7 +52,8 @@ func TestSwappedInARace(t *testing.T) {
 			}
 		}
 	})
-	i := inbox(t, s, names(t), InboxOptions{Settle: -1, Rescan: 50 * time.Millisecond})
+	disk := examine(func(Entry) Need { return Need{Kind: "disk"} }) // one that read the file could meet the pipe
+	i := inbox(t, s, disk, InboxOptions{Settle: -1, Rescan: 50 * time.Millisecond})
 	claims := 0
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
 		next, stop := context.WithTimeout(t.Context(), time.Second)
