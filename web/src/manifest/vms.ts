@@ -5,8 +5,7 @@ export type Shape = { vms: { name: string; base: Path }[]; batch: boolean } | { 
 
 export const emptyDraft: Draft = {
   kind: "yaml",
-  text: `# yaml-language-server: $schema=/api/schema/manifest
-version: "1.0"
+  text: `version: "1.0"
 pipeline:
   load:
     source_path: ""

@@ -13,7 +13,7 @@ import { useNow } from "../parts/now";
 import { Panel } from "../parts/panel";
 import { SpaceList } from "../parts/space";
 import { Trouble } from "../parts/trouble";
-import { capital, duration, moment } from "../text/format";
+import { duration, moment } from "../text/format";
 
 /** The daemon, the machine it runs on, and who is logged in. */
 export function System(): JSX.Element {
@@ -127,7 +127,7 @@ function Doctor(): JSX.Element {
               {marks[c.verdict].word}
             </span>
             <div>
-              <strong>{capital(c.check)}</strong>
+              <strong>{c.check}</strong>
               <p>{c.detail}</p>
               {c.fix && c.verdict !== "ok" ? <p className="muted small">{c.fix}</p> : null}
             </div>
