@@ -10,7 +10,7 @@ FUZZTIME ?= 10s
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build web web-check web-test demo guests demo-guest guests-full test unit fuzz race bench bench-convert bench-serve lint cover install packages package-test clean
+.PHONY: proof proof-short soak help build web web-check web-test demo guests demo-guest guests-full test unit fuzz race bench bench-convert bench-serve lint cover install packages package-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,15 @@ web-check: ## prove that web/dist is what its source gives, and that it is small
 web-test: build ## test the dashboard: its logic, then the whole of it with a browser beside the real daemon
 	scripts/web test
 	scripts/web e2e
+
+proof: ## break the programs in every known way and print a table (root; hours)
+	scripts/proof long
+
+proof-short: ## the same with a hundredth of the states (root; minutes)
+	scripts/proof short
+
+soak: ## keep a daemon busy for 20 minutes while it and its jobs are killed
+	scripts/soak
 
 lint: ## run the linters (installs the pinned golangci-lint where it is missing)
 	scripts/lint $(LINT)

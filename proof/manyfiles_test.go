@@ -1,0 +1,85 @@
+package proof_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// What a full drop zone may cost at the start of the daemon.
+const (
+	manyFiles       = 100_000
+	manyFilesTime   = 5 * time.Second
+	manyFilesMemory = 200 << 20
+)
+
+// TestManyFiles starts the daemon on a drop zone of 100,000 files, paused, and demands exact counts, soon and in little memory.
+func TestManyFiles(t *testing.T) {
+	if os.Getenv("PROOF_FILES") == "" {
+		t.Skip("SKIPPED: 100,000 files take half a minute to make; scripts/proof and PROOF_FILES=1 run it")
+	}
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "daemon.yaml")
+	text := fmt.Sprintf("workflow_dir: %s/w\noutput_dir: %s/out\nmode: manifest\n", dir, dir) // lone disks wait for a manifest
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(program("hyper2kvmd"), "--config", conf, "--once").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	old := time.Now().Add(-time.Hour)
+	for i := range manyFiles {
+		path := filepath.Join(dir, "w", "to_be_processed", fmt.Sprintf("vm-%06d.raw", i))
+		if err := os.WriteFile(path, []byte("a disk"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := time.Now()
+	d := exec.Command(program("hyper2kvmd"), "--config", conf)
+	d.Stderr = os.Stderr
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	counted, counts := 0, ""
+	for limit := start.Add(time.Minute); counted != manyFiles && time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
+		counted, counts = countsOf(dir, d.Process.Pid)
+	}
+	took := time.Since(start)
+	_ = d.Process.Signal(syscall.SIGTERM)
+	_ = d.Wait()
+	var peak int64
+	if u, ok := d.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		peak = u.Maxrss << 10
+	}
+	row := finding{Fault: "100,000 files at the start", States: manyFiles, Note: fmt.Sprintf("%.2f s, %d MiB, %s", took.Seconds(), peak>>20, counts)}
+	if counted != manyFiles || took > manyFilesTime || peak > manyFilesMemory {
+		row.Violations = 1
+		t.Errorf("%d files were counted after %s in %d MiB: %s", counted, took, peak>>20, counts)
+	}
+	report(t, row)
+}
+
+// countsOf are the entries that the status of a daemon counts in the drop zone.
+func countsOf(dir string, pid int) (n int, text string) {
+	b, err := os.ReadFile(filepath.Join(dir, "w", ".hyper2kvm", "status.json"))
+	if err != nil || !strings.Contains(string(b), fmt.Sprint(pid)) {
+		return 0, ""
+	}
+	var s struct {
+		PID    int            `json:"pid"`
+		Counts map[string]int `json:"counts"`
+	}
+	if json.Unmarshal(b, &s) != nil {
+		return 0, ""
+	}
+	return s.Counts["queued"] + s.Counts["waiting"], fmt.Sprint(s.Counts)
+}
