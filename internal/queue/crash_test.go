@@ -344,7 +344,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 // killAt runs a scenario up to its n-th step and says whether that was all of it.
 func killAt(t *testing.T, drops []string, run func(*world, *Spool) error, n int) (whole bool) {
 	t.Helper()
-	stride := 23
+	stride := 61
 	if os.Getenv("HYPER2KVM_EXHAUSTIVE") != "" || proofLong() {
 		stride = 1
 	}
