@@ -119,6 +119,14 @@ func (m *mistaken) under(path, dir string) bool {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
 }
 
+// writeBack is what a kernel may do at any time.
+func (m *mistaken) writeBack() {
+	if d, err := os.Open(m.dir); err == nil {
+		_ = unix.Syncfs(int(d.Fd())) // the mistake is another
+		d.Close()
+	}
+}
+
 // fromJob says whether a step takes a file out of a .job directory of processing/.
 func (m *mistaken) fromJob(s atomicfile.Step) bool {
 	return s.Op == "rename" && m.under(s.Path, "processing") && strings.HasSuffix(filepath.Dir(s.Path), ".job")
@@ -153,7 +161,7 @@ func commitFirst(m *mistaken, s atomicfile.Step) error {
 	if err := os.Rename(filepath.Join(m.dir, "processing", entry), filepath.Join(dir, entry)); err != nil {
 		return err
 	}
-	unix.Sync()
+	m.writeBack()
 	time.Sleep(20 * time.Millisecond)
 	return nil
 }
@@ -193,7 +201,7 @@ func forgetFirst(m *mistaken, s atomicfile.Step) error {
 			_ = os.RemoveAll(filepath.Join(m.dir, ".hyper2kvm", "jobs", job.Name()))
 		}
 	}
-	unix.Sync()
+	m.writeBack()
 	time.Sleep(20 * time.Millisecond)
 	return nil
 }
@@ -263,7 +271,7 @@ func closeLock(m *mistaken, s atomicfile.Step) error {
 }
 
 // halfRecord writes meta.json where readers see it, and takes its time.
-func halfRecord(_ *mistaken, s atomicfile.Step) error {
+func halfRecord(m *mistaken, s atomicfile.Step) error {
 	if s.Op != "rename" || !strings.HasSuffix(s.To, ".meta.json") {
 		return nil
 	}
@@ -286,7 +294,7 @@ func halfRecord(_ *mistaken, s atomicfile.Step) error {
 		if err := f.Sync(); err != nil {
 			return err
 		}
-		unix.Sync()
+		m.writeBack()
 		time.Sleep(20 * time.Millisecond)
 	}
 	_ = os.Remove(s.Path)

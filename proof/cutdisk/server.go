@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -38,7 +39,30 @@ func Serve(dir string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mount FUSE: %w", err)
 	}
+	if err := closeOnExec("/dev/fuse"); err != nil {
+		return nil, errors.Join(err, srv.Unmount())
+	}
 	return &Server{dir: dir, fuse: srv, root: root}, nil
+}
+
+// closeOnExec keeps programs that this process starts from inheriting a device: one that outlived it would keep the disks waiting for
+// answers for ever.
+func closeOnExec(device string) error {
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, fd := range fds {
+		if to, err := os.Readlink("/proc/self/fd/" + fd.Name()); err != nil || to != device {
+			continue
+		}
+		n, err := strconv.Atoi(fd.Name())
+		if err != nil {
+			return err
+		}
+		unix.CloseOnExec(n)
+	}
+	return nil
 }
 
 // Close unmounts. Every Slot must be closed before.
