@@ -15,6 +15,7 @@ import (
 
 // TestFailedSync lets the disk fail the one write that brings a job's meta.json to it: the job must not count as done.
 func TestFailedSync(t *testing.T) {
+	onlyInProof(t)
 	srv := server(t)
 	row := finding{Fault: "failed sync of the commit, ext4", States: 1}
 	if err := failedSync(t, srv, ""); err != nil {

@@ -77,3 +77,11 @@ func report(t *testing.T, f finding) {
 		t.Fatal(err)
 	}
 }
+
+// onlyInProof leaves out what takes minutes where nobody asked for it.
+func onlyInProof(t *testing.T) {
+	t.Helper()
+	if os.Getenv("PROOF_STATES") == "" {
+		t.Skip("SKIPPED: power cuts take minutes; scripts/proof and PROOF_STATES=100 run them")
+	}
+}

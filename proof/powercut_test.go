@@ -34,6 +34,7 @@ func contentOf(f file) sum { return sha256.Sum256(f.content) }
 
 // TestPowerCuts runs the real daemon on disks that record every write, and lets it recover from what power cuts leave of them.
 func TestPowerCuts(t *testing.T) {
+	onlyInProof(t)
 	srv := server(t)
 	states, seed := setting(t, "PROOF_STATES", shortStates), uint64(setting(t, "PROOF_SEED", 1))
 	for _, f := range fileSystems {
