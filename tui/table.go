@@ -188,13 +188,10 @@ func (m *model) tableRow(j queue.Job, w int, selected bool) line {
 	return line{spans, selected}
 }
 
-// reason is why a job does not run or did not succeed, or that it succeeded with warnings.
+// reason is why a job does not run, or did not succeed.
 func (m *model) reason(j queue.Job) string {
 	if j.State == queue.Failed || j.State == queue.Waiting || j.State == queue.Ignored {
 		return strings.TrimSpace(j.Code + " " + oneLine(j.Reason))
-	}
-	if j.State == queue.Done && j.Warnings > 0 {
-		return fmt.Sprintf("warnings: %d", j.Warnings)
 	}
 	return ""
 }
