@@ -94,6 +94,9 @@ func (s *Spool) returnEntry(rec Record) (names []string, err error) {
 			return nil, err // the claim ended before it took anything
 		}
 		m.Names = rec.Members // a power cut takes the marker, which no claim syncs, before the record
+		if len(m.Names) == 0 {
+			m.Names = s.looseNames(from)
+		}
 	}
 	if len(m.Names) > 0 {
 		loose, names, err := s.dissolve(from, m)
@@ -107,6 +110,30 @@ func (s *Spool) returnEntry(rec Record) (names []string, err error) {
 	}
 	name, err = s.intoQueue(from, name)
 	return []string{name}, err
+}
+
+// looseNames are the files of a .job directory whose marker and record a power cut took, if there are signs that a claim made it: half of
+// its marker, or a file that btrfs shows in the drop zone too.
+func (s *Spool) looseNames(dir string) []string {
+	if !strings.HasSuffix(dir, suffixJob) {
+		return nil
+	}
+	present, err := dirNames(dir, MaxMembers+2)
+	if err != nil { // a file, or more than a claim takes
+		return nil
+	}
+	var names []string
+	made := false
+	for _, name := range present {
+		made = made || name == markerName || sameFile(filepath.Join(dir, name), s.path(DirQueued, name))
+		if name != markerName && !temporary(name) {
+			names = append(names, name)
+		}
+	}
+	if !made {
+		return nil
+	}
+	return names
 }
 
 // removeEmptyJob removes a .job directory in which there is nothing but what a crash left of its marker.
