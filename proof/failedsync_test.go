@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
-
-	"math/rand/v2"
 
 	"hyper2kvm/proof/cutdisk"
 )

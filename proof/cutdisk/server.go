@@ -84,7 +84,7 @@ func (s *Server) NewSlot(size, sector int64) (*Slot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }() // the loop device holds it by now, or nobody does
 	loop, err := attach(fd, sector)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package cutdisk
 
 import (
 	"math/rand/v2"
+	"slices"
 )
 
 // Fate is what happens at a cut to the writes that no flush has covered yet.
@@ -55,7 +56,7 @@ func (p *Replay) Cut(n int, fate Fate, r *rand.Rand) (disks []*Image, marks []an
 		unflushed += len(p.pending[i])
 		disks = append(disks, m)
 	}
-	return disks, p.marks[:len(p.marks):len(p.marks)], unflushed
+	return disks, slices.Clip(p.marks), unflushed
 }
 
 func (p *Replay) advance(op Op) {
