@@ -122,14 +122,12 @@ func (w *workload) nameOf(s sum) string {
 	return "?"
 }
 
+// hasRecord says whether the job of an entry has ended; a part of a batch is called like its disk.
 func (t *tree) hasRecord(name string) bool {
-	for _, r := range t.records {
-		if r.OriginalName == name || strings.HasPrefix(r.OriginalName, "batch-") || r.Kind == "manifest" || r.Kind == "" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(t.records, func(r record) bool { return stem(r.OriginalName) == stem(name) })
 }
+
+func stem(name string) string { return strings.TrimSuffix(name, filepath.Ext(name)) }
 
 // checkOutput verifies what a meta.json promises: the report and an image that holds one of these sources.
 func (w *workload) checkOutput(rec record, sources []sum) error {
@@ -223,8 +221,7 @@ func (w *workload) checkRecords(r *rig, t *tree, known map[sum]bool) error {
 	for dir := range outputs {
 		faults = append(faults, fmt.Errorf("%s has no meta.json: it was made twice, or its job was lost", dir))
 	}
-	entries, _ := filepath.Glob(filepath.Join(r.w(), "*ed", "*", "*"))
-	for _, entry := range entries {
+	for _, entry := range ends(r.w()) {
 		_, meta := os.Lstat(entry + ".meta.json")
 		_, failed := os.Lstat(entry + ".error.json")
 		if meta != nil && failed != nil && !strings.HasSuffix(entry, ".json") {

@@ -1,12 +1,14 @@
 package proof_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -175,10 +177,25 @@ func (r *rig) mount() error {
 	return nil
 }
 
+// busyTries and busyWait bound how long an unmount is tried again: a program that is being started elsewhere holds all open files of this
+// process for a moment.
+const (
+	busyTries = 100
+	busyWait  = 20 * time.Millisecond
+)
+
 // unmount unmounts the disks.
 func (r *rig) unmount() error {
 	for _, dir := range r.dirs {
-		if err := unix.Unmount(dir, 0); err != nil {
+		err := unix.Unmount(dir, 0)
+		for range busyTries {
+			if !errors.Is(err, unix.EBUSY) {
+				break
+			}
+			time.Sleep(busyWait)
+			err = unix.Unmount(dir, 0)
+		}
+		if err != nil {
 			return fmt.Errorf("unmount %s: %w", dir, err)
 		}
 	}

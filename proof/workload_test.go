@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/formats"
 	"hyper2kvm/proof/cutdisk"
@@ -185,7 +187,8 @@ func (d drop) submit(zone, stage string, j *cutdisk.Journal) error {
 	return nil
 }
 
-// renameSynced renames a file or folder and syncs its inode, through a descriptor: the daemon may have taken it by then.
+// renameSynced renames a file or folder and syncs all that the file system has. Syncing the inode and both directories would do, but for
+// btrfs, which may keep the old name when the daemon moves the entry on meanwhile; the entry waits then, as one with two names does.
 func renameSynced(from, to string) error {
 	f, err := os.Open(from)
 	if err != nil {
@@ -195,7 +198,7 @@ func renameSynced(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	return f.Sync()
+	return unix.Syncfs(int(f.Fd()))
 }
 
 // freeName waits until nothing has the name: a user who moves a file over another loses that one himself.
@@ -236,17 +239,20 @@ func syncPaths(paths ...string) error {
 	return nil
 }
 
+// ends are the entries and records of the terminal directories.
+func ends(root string) []string {
+	done, _ := filepath.Glob(filepath.Join(root, "processed", "*", "*"))
+	failed, _ := filepath.Glob(filepath.Join(root, "failed", "*", "*"))
+	return append(done, failed...)
+}
+
 // watchEnds marks each job whose source is seen in a terminal directory, until stop is closed or all have ended. It says how many are
 // left.
 func (w *workload) watchEnds(root string, j *cutdisk.Journal, stop <-chan struct{}) (left int, err error) {
 	seen := map[string]bool{}
 	done := map[sum]bool{}
 	for {
-		paths, err := filepath.Glob(filepath.Join(root, "*ed", "*", "*"))
-		if err != nil {
-			return 0, err
-		}
-		for _, path := range paths {
+		for _, path := range ends(root) {
 			if seen[path] || strings.HasSuffix(path, ".json") {
 				continue
 			}
