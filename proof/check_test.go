@@ -113,7 +113,7 @@ func (w *workload) nameOf(s sum) string {
 			if contentOf(f) != s {
 				continue
 			}
-			if len(d.parts) > 0 && f.disk {
+			if len(d.parts) > 0 && f.format != "" {
 				return f.name
 			}
 			return d.name
@@ -154,9 +154,13 @@ func (w *workload) checkOutput(rec record, sources []sum) error {
 		return fmt.Errorf("output of %s: %w", rec.path, err)
 	}
 	for s, want := range w.digests {
-		if digest == want && (len(sources) == 0 || slices.Contains(sources, s)) {
-			return nil
+		if digest != want || len(sources) > 0 && !slices.Contains(sources, s) {
+			continue
 		}
+		if ext := filepath.Ext(images[0]); ext != "."+w.formats[s] {
+			return fmt.Errorf("output of %s is %s, its document wants %s", rec.path, ext, w.formats[s])
+		}
+		return nil
 	}
 	return fmt.Errorf("output of %s holds %v, which is no source of %q", rec.path, digest, rec.OriginalName)
 }
@@ -214,7 +218,8 @@ func (w *workload) checkRecords(r *rig, t *tree, known map[sum]bool) error {
 			}
 		}
 		// Half a file that a cut copy left is a raw disk too, and a job of its own; only sources that were synced are known.
-		if len(sources) > 0 && !slices.ContainsFunc(sources, func(s sum) bool { return !known[s] }) {
+		unknown := func(s sum) bool { return !known[s] }
+		if len(sources) > 0 && !slices.ContainsFunc(w.job[sources[0]], unknown) {
 			faults = append(faults, w.checkOutput(rec, sources))
 		}
 	}

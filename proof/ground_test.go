@@ -73,6 +73,7 @@ func server(t *testing.T) *cutdisk.Server {
 
 // rig is a place where disks are shown to the kernel and mounted: W is on the first, OUT on the last.
 type rig struct {
+	srv   *cutdisk.Server
 	fs    fileSystem
 	slots []*cutdisk.Slot
 	dirs  []string
@@ -95,12 +96,15 @@ func newRigs(t *testing.T, srv *cutdisk.Server, f fileSystem, n int) []*rig {
 }
 
 // ownMounts gives the calling goroutine, and the programs that it starts, a mount namespace that goes when the goroutine ends.
-func ownMounts() error {
+func ownMounts(srv *cutdisk.Server) error {
 	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 	if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("unshare: %w", err)
 	}
-	return unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make the mounts private: %w", err)
+	}
+	return srv.Leave()
 }
 
 func newRig(t *testing.T, srv *cutdisk.Server, f fileSystem, dirs []string) *rig {
@@ -108,7 +112,7 @@ func newRig(t *testing.T, srv *cutdisk.Server, f fileSystem, dirs []string) *rig
 	if _, err := exec.LookPath(f.mkfs[0]); err != nil {
 		t.Skipf("SKIPPED: %s needs %v", f.name, err)
 	}
-	r := &rig{fs: f, dirs: dirs, conf: filepath.Join(t.TempDir(), "daemon.yaml")}
+	r := &rig{fs: f, srv: srv, dirs: dirs, conf: filepath.Join(t.TempDir(), "daemon.yaml")}
 	for range f.disks() {
 		slot, err := srv.NewSlot(f.size, f.sector)
 		if err != nil {

@@ -144,8 +144,11 @@ func (l *life) images() []*cutdisk.Image {
 	return all
 }
 
-// lifeLimit ends a run in which a job is stuck.
-const lifeLimit = 60 * time.Second
+// lifeLimit ends a run in which a job is stuck, which a mistake may be meant to do.
+const (
+	lifeLimit        = 60 * time.Second
+	mistakeLifeLimit = 15 * time.Second
+)
 
 // live drops the jobs one after the other while the daemon works, and waits for their ends. Now and then everything is written back,
 // as a kernel may at any time.
@@ -182,7 +185,11 @@ func (l *life) live(r *rig, rnd *rand.Rand, j *cutdisk.Journal, mistake string) 
 		submitted <- err
 	}()
 	err := <-submitted
-	timeout := time.AfterFunc(lifeLimit, func() { close(stop) })
+	limit := lifeLimit
+	if mistake != "" {
+		limit = mistakeLifeLimit
+	}
+	timeout := time.AfterFunc(limit, func() { close(stop) })
 	if err != nil && timeout.Stop() {
 		close(stop)
 	}
@@ -250,7 +257,7 @@ func (l *life) tryStates(workers []*rig, n int, rnd *rand.Rand, mistake string, 
 	var wg sync.WaitGroup
 	for _, r := range workers {
 		wg.Go(func() {
-			if err := ownMounts(); err != nil {
+			if err := ownMounts(r.srv); err != nil {
 				found.violation(err.Error())
 			}
 			for st := range todo {

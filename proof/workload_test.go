@@ -33,7 +33,7 @@ type drop struct {
 type file struct {
 	name    string
 	content []byte
-	disk    bool
+	format  string // of a disk: what the job makes of it; "" for documents
 }
 
 // workload is a list of jobs with what must come out of them.
@@ -41,9 +41,9 @@ type workload struct {
 	drops   []drop
 	ends    map[sum]string      // by content of a file: "processed" or "failed", where it must end
 	digests map[sum]disk.Digest // of disks: what a conversion must hold
+	formats map[sum]string      // and its format, by which a job is known that ran without its document
 	byName  map[string][]sum    // disks of the entries of a name
 	job     map[sum][]sum       // all files that the job of this file needs
-	outputs map[string]int      // by name of an entry with an output, how many results it must have
 }
 
 // bytesOf returns n bytes of which about half are zeroes, different for each seed.
@@ -61,27 +61,28 @@ func bytesOf(r *rand.Rand, n int) []byte {
 
 // newWorkload makes one of every kind of job, in an order that depends on the seed.
 func newWorkload(r *rand.Rand) (*workload, error) {
-	raw := func(name string) file { return file{name, bytesOf(r, (32+r.IntN(32))<<10), true} }
+	into := func(name, format string) file { return file{name, bytesOf(r, (32+r.IntN(32))<<10), format} }
+	raw := func(name string) file { return into(name, "qcow2") }
 	text := func(name, format string, args ...any) file { // the comment makes each content its own
-		return file{name, fmt.Appendf(nil, "# %x\n"+format, append([]any{r.Uint64()}, args...)...), false}
+		return file{name, fmt.Appendf(nil, "# %x\n"+format, append([]any{r.Uint64()}, args...)...), ""}
 	}
 	drops := []drop{
 		{name: "copied.raw", files: []file{raw("copied.raw")}, copy: true},
 		{name: "moved.raw", files: []file{raw("moved.raw")}},
 		{name: "twice.raw", files: []file{raw("twice.raw")}},
 		{name: "twice.raw", files: []file{raw("twice.raw")}},
-		{name: "web.yaml", files: []file{text("web.yaml", "input: webdisk.raw\noutput_format: raw\n"), raw("webdisk.raw")}},
+		{name: "web.yaml", files: []file{text("web.yaml", "input: webdisk.raw\noutput_format: raw\n"), into("webdisk.raw", "raw")}},
 		{name: "pair.yaml", files: []file{text("pair.yaml", "input: pairdisk.raw\noutput_format: qcow2\n"), raw("pairdisk.raw")}, copy: true},
 		{name: "folder", files: []file{raw("folder.raw")}, dir: true},
 		{name: "bad.yaml", files: []file{text("bad.yaml", "input: [\n")}, bad: true},
 		{name: "worse.yaml", files: []file{text("worse.yaml", "input: x.raw\nno_such_key: 1\n")}, bad: true},
 		{name: "batch.yaml", files: []file{
 			text("batch.yaml", "jobs:\n  - input: one.raw\n    output_format: qcow2\n  - input: two.raw\n    output_format: raw\n"),
-			raw("one.raw"), raw("two.raw"),
+			raw("one.raw"), into("two.raw", "raw"),
 		}, parts: []string{"one", "two"}},
 	}
 	r.Shuffle(len(drops), func(i, j int) { drops[i], drops[j] = drops[j], drops[i] })
-	w := &workload{drops: drops, ends: map[sum]string{}, digests: map[sum]disk.Digest{}, byName: map[string][]sum{}, job: map[sum][]sum{}, outputs: map[string]int{}}
+	w := &workload{drops: drops, ends: map[sum]string{}, digests: map[sum]disk.Digest{}, formats: map[sum]string{}, byName: map[string][]sum{}, job: map[sum][]sum{}}
 	for _, d := range drops {
 		var all []sum
 		for _, f := range d.files {
@@ -91,7 +92,8 @@ func newWorkload(r *rand.Rand) (*workload, error) {
 			if d.bad {
 				w.ends[s] = "failed"
 			}
-			if f.disk {
+			if f.format != "" {
+				w.formats[s] = f.format
 				digest, err := digestOf(f.content)
 				if err != nil {
 					return nil, err

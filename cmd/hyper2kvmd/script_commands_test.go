@@ -20,7 +20,7 @@ import (
 const awaitLimit = 60 * time.Second
 
 // mistakeLimit is how long a script waits when it looks for a seeded mistake: waiting in vain is how it finds one.
-const mistakeLimit = 15 * time.Second
+const mistakeLimit = 8 * time.Second
 
 // until polls cond; a script waits for events, and a file that appears is one that every file system can tell.
 func until(ts *testscript.TestScript, what string, cond func() bool) {

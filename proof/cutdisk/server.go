@@ -65,8 +65,24 @@ func closeOnExec(device string) error {
 	return nil
 }
 
-// Close unmounts. Every Slot must be closed before.
-func (s *Server) Close() error { return s.fuse.Unmount() }
+// closeWait bounds how long Close waits for the kernel: a mount namespace of some other program may hold a copy of the mount.
+const closeWait = 10 * time.Second
+
+// Close unmounts. Every Slot must be closed before. What others still hold goes with this process.
+func (s *Server) Close() error {
+	done := make(chan error, 1)
+	go func() { done <- s.fuse.Unmount() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(closeWait):
+		return nil
+	}
+}
+
+// Leave takes the mount out of the mount namespace of the calling thread, which must be locked and have one of its own: the thread may
+// outlive the server, and its namespace with it. Slots work on.
+func (s *Server) Leave() error { return unix.Unmount(s.dir, unix.MNT_DETACH) }
 
 // Slot is a loop device whose content can be exchanged while nothing has it mounted.
 type Slot struct {
