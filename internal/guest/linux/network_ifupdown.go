@@ -63,7 +63,7 @@ func splitInterfaces(text []byte) []interfacesLine {
 		} else {
 			lines = append(lines, interfacesLine{text: line})
 		}
-		open = strings.HasSuffix(strings.TrimRight(line, "\r\n"), `\`)
+		open = continued(line)
 	}
 	for i, l := range lines {
 		if !strings.HasPrefix(strings.TrimSpace(l.text), "#") {
@@ -71,6 +71,11 @@ func splitInterfaces(text []byte) []interfacesLine {
 		}
 	}
 	return lines
+}
+
+// continued reports whether the next physical line belongs to the same logical one.
+func continued(line string) bool {
+	return strings.HasSuffix(strings.TrimRight(line, "\r\n"), `\`)
 }
 
 // beginsStanza reports whether a line with that first word ends the stanza before it.
@@ -201,13 +206,24 @@ func (ifupdownNet) edit(file string, text []byte, plan netPlan) ([]byte, []strin
 		if file != interfacesFile || !plan.wantsDHCP(netEntry{Interface: guest.Interface{Name: name}}) || plan.configured(name) {
 			continue
 		}
-		if s := b.String(); s != "" && !strings.HasSuffix(s, "\n") {
-			b.WriteString("\n")
-		}
+		b.WriteString(endLine(b.String()))
 		b.WriteString("iface " + name + " inet dhcp\n")
 		why = append(why, name+" is started and nothing configures it")
 	}
 	return []byte(b.String()), why, nil
+}
+
+// endLine returns what a text needs at its end before a new logical line can follow it: a backslash there would take that line in.
+func endLine(text string) string {
+	last := text[strings.LastIndex(strings.TrimSuffix(text, "\n"), "\n")+1:]
+	end := ""
+	if last != "" && !strings.HasSuffix(last, "\n") {
+		end = "\n"
+	}
+	if continued(last) {
+		end += "\n"
+	}
+	return end
 }
 
 // replaceLast replaces the last occurrence.
