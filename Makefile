@@ -10,10 +10,10 @@ FUZZTIME ?= 10s
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: proof proof-short soak help build web web-check web-test demo guests demo-guest guests-full test unit fuzz race bench bench-convert bench-serve lint cover install packages package-test clean
+.PHONY: proof proof-short soak help build web web-check web-test demo guests demo-guest guests-full test unit fuzz race bench bench-convert bench-serve lint cover install packages package-test package-test-systemd clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/hyperctl and bin/hyper2kvmd, static
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -51,7 +51,7 @@ bench: build ## measure latency, listing and conversion against qemu-img, as rat
 	@scripts/test-deps
 	go test ./bench -run '^$$' -bench 'RawTo|Sparse|List|Drop' -benchtime 1x -timeout 60m
 
-bench-convert: build ## convert between all formats against qemu-img, tuned and not (about 20 minutes)
+bench-convert: build ## convert between all formats against qemu-img, tuned and not (about 25 minutes)
 	@scripts/test-deps
 	go test ./bench -run "^$$" -bench Matrix -benchtime 1x -timeout 180m
 
@@ -92,6 +92,9 @@ packages: build ## make dist/hyper2kvm_*.deb and .rpm, with units, manual pages 
 
 package-test: packages ## install, run, upgrade and purge the deb in a Debian root of its own (root or sudo; about 2 minutes)
 	@$(if $(filter 0,$(shell id -u)),,sudo )packaging/test dist bin
+
+package-test-systemd: packages ## start, stop, hang, upgrade and remove the services below a systemd of their own (root or sudo)
+	@$(if $(filter 0,$(shell id -u)),,sudo )packaging/test-systemd dist bin
 
 clean: ## remove what was built
 	rm -rf bin dist cover.out cover.html
