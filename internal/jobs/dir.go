@@ -260,7 +260,7 @@ func (d *Dir) row(ctx context.Context, e *entry) queue.Job {
 		return d.finished(ctx, e)
 	}
 	at := time.Unix(0, e.at)
-	return queue.Job{ID: e.id, Name: e.name, OriginalName: e.name, State: e.state, Reason: e.reason, Path: d.path(e), Size: e.size, QueuedAt: &at}
+	return queue.Job{ID: e.id, Name: e.name, OriginalName: e.name, State: e.state, Reason: e.reason, Path: d.path(e), Size: e.size, QueuedAt: &at, Priority: int(e.priority)}
 }
 
 func (d *Dir) finished(ctx context.Context, e *entry) queue.Job {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -145,6 +146,39 @@ func TestLookSeesChanges(t *testing.T) {
 	}
 	failed(t, dir, "disk3.vmdk", old.Add(time.Minute))
 	until(t, d, q, func(s jobs.Screen) bool { return s.Rows[s.Cursor].FinishedAt.Equal(old.Add(time.Minute)) })
+}
+
+// TestLookSeesPriorities: of queued jobs the one that starts first stands first, as soon as that is decided.
+func TestLookSeesPriorities(t *testing.T) {
+	dir, d := tree(t)
+	for _, name := range []string{"a.vmdk", "b.vmdk", "c.vmdk"} {
+		put(t, "1", dir, queue.DirQueued, name)
+	}
+	q := jobs.Query{Order: jobs.ByState, Rows: 10}
+	until(t, d, q, func(s jobs.Screen) bool { return s.Total == 3 })
+	give := func(name string, priority int) {
+		st, err := os.Stat(filepath.Join(dir, queue.DirQueued, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ino := st.Sys().(*syscall.Stat_t).Ino
+		put(t, fmt.Sprintf(`{"schema":1,"ino":%d,"size":%d,"mtime_ns":%d,"priority":%d}`, ino, st.Size(), st.ModTime().UnixNano(), priority),
+			dir, queue.DirOwn, "priorities", fmt.Sprintf("%d.json", ino))
+	}
+	give("c.vmdk", queue.PriorityFirst)
+	give("a.vmdk", queue.PriorityLow)
+	s := until(t, d, q, func(s jobs.Screen) bool { return names(s) == "c.vmdk b.vmdk a.vmdk" })
+	if s.Rows[0].Priority != queue.PriorityFirst || s.Rows[1].Priority != 0 || s.Rows[2].Priority != queue.PriorityLow {
+		t.Errorf("priorities %d, %d, %d", s.Rows[0].Priority, s.Rows[1].Priority, s.Rows[2].Priority)
+	}
+	first, err := d.Page(t.Context(), jobs.PageQuery{Order: jobs.ByState, Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, err := d.Page(t.Context(), jobs.PageQuery{Order: jobs.ByState, Limit: 9, After: first.Next})
+	if err != nil || len(rest.Rows) != 2 || rest.Rows[0].Name != "b.vmdk" {
+		t.Errorf("the second page is %+v (%v)", rest.Rows, err)
+	}
 }
 
 // until looks until the directory shows what it must; a listing rests for a while after it was made.

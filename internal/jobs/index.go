@@ -51,7 +51,7 @@ func stampOf(dir string, now time.Time) (stamp, error) {
 // rest is until when a directory rests after a listing that took so long.
 func rest(now time.Time, took time.Duration) time.Time { return now.Add(min(took*listShare, maxRest)) }
 
-// readQueued lists the drop zone when it changed, or when the daemon says something else about what it holds. It reports whether
+// readQueued lists the drop zone when it changed, or when a priority did, or when the daemon says something else about what it holds. It reports whether
 // anything may have changed.
 func (d *Dir) readQueued(ctx context.Context, heldSum int64) (bool, error) {
 	now := time.Now() // the cost of listing is measured, not shown
@@ -61,6 +61,9 @@ func (d *Dir) readQueued(ctx context.Context, heldSum int64) (bool, error) {
 	at, err := stampOf(filepath.Join(d.spool.Dir(), queue.DirQueued), now)
 	if err != nil {
 		return false, err
+	}
+	if prio, err := stampOf(filepath.Join(d.spool.Dir(), queue.DirOwn, "priorities"), now); err == nil { // an older daemon keeps none
+		heldSum ^= prio.mtime
 	}
 	at.seq = heldSum
 	if at == d.queued.stamp {
@@ -72,7 +75,7 @@ func (d *Dir) readQueued(ctx context.Context, heldSum int64) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		all = append(all, entry{name: j.Name, reason: j.Reason, state: j.State, size: j.Size, at: nano(j.QueuedAt)})
+		all = append(all, entry{name: j.Name, reason: j.Reason, state: j.State, size: j.Size, at: nano(j.QueuedAt), priority: int8(j.Priority)})
 	}
 	d.queued = listing{at, all, rest(now, time.Since(now))}
 	return true, nil

@@ -29,6 +29,7 @@ type Mark struct {
 	State queue.State `json:"s"`
 	Size  int64       `json:"b,omitempty"`
 	At    int64       `json:"t"`
+	Prio  int8        `json:"p,omitempty"`
 }
 
 // Page is a part of a list.
@@ -64,7 +65,7 @@ func (d *Dir) Page(ctx context.Context, q PageQuery) (Page, error) {
 	view := d.sorted(q)
 	p := Page{Rows: []queue.Job{}, Total: len(view), Tabs: d.tabs, More: d.more}
 	if q.After != nil {
-		mark := entry{name: q.After.Name, day: q.After.Day, state: q.After.State, size: q.After.Size, at: q.After.At}
+		mark := entry{name: q.After.Name, day: q.After.Day, state: q.After.State, size: q.After.Size, at: q.After.At, priority: q.After.Prio}
 		p.First = sort.Search(len(view), func(i int) bool { return q.compare(&d.all[view[i]], &mark) > 0 })
 	}
 	last := min(p.First+max(q.Limit, 1), len(view))
@@ -73,7 +74,7 @@ func (d *Dir) Page(ctx context.Context, q PageQuery) (Page, error) {
 	}
 	if last < len(view) {
 		e := &d.all[view[last-1]]
-		p.Next = &Mark{Name: e.name, Day: e.day, State: e.state, Size: e.size, At: e.at}
+		p.Next = &Mark{Name: e.name, Day: e.day, State: e.state, Size: e.size, At: e.at, Prio: e.priority}
 	}
 	return p, ctx.Err()
 }

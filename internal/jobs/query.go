@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -78,6 +79,7 @@ type entry struct {
 	state     queue.State
 	size      int64
 	at        int64 // since when it is in this state, ns since 1970; for the age
+	priority  int8  // of one that is queued or waits; 0 = normal
 }
 
 // filter is a parsed Query.Filter.
@@ -137,6 +139,9 @@ func less(order Order, a, b *entry) int {
 	default:
 		if a.state != b.state {
 			return rank[a.state] - rank[b.state]
+		}
+		if a.state == queue.Queued && a.priority != b.priority {
+			return cmp.Or(int(b.priority), queue.PriorityNormal) - cmp.Or(int(a.priority), queue.PriorityNormal)
 		}
 		if a.at != b.at {
 			if a.state == queue.Done || a.state == queue.Failed {
