@@ -19,6 +19,15 @@ import (
 // journals, and as much again in the output.
 const overlayRoom = 2 << 30
 
+// Reserves is how many bytes a job sets aside for its output before it writes, and for repairs where its guest will be opened; 0 when
+// that is not known before a source is unpacked.
+func (p Plan) Reserves(job manifest.Job) int64 {
+	if p.MaxBytes == 0 || !looksInto(job) || p.noGuests != "" {
+		return p.MaxBytes
+	}
+	return p.MaxBytes + overlayRoom
+}
+
 // looksInto reports whether a job wants its guest to be opened: to be repaired, or to know what it is.
 func looksInto(job manifest.Job) bool {
 	return wantsRepairs(job.Fix) || job.Inspect.Enabled && job.Inspect.DetectOS

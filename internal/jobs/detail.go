@@ -33,13 +33,16 @@ type Detail struct {
 
 // Ended is what the record of a finished job says beyond a queue.Job.
 type Ended struct {
-	Stage     string `json:"stage"`
-	Exception string `json:"exception"` // the error chain, a line each
-	Retryable bool   `json:"retryable"`
-	Warnings  []struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-	} `json:"warnings"`
+	Stage     string    `json:"stage"`
+	Exception string    `json:"exception"` // the error chain, a line each
+	Retryable bool      `json:"retryable"`
+	Warnings  []Warning `json:"warnings"`
+}
+
+// Warning is something a person should know of a job that succeeded.
+type Warning struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
 }
 
 // Detail reads one job in full. queue.ErrNotFound when it moved on meanwhile.

@@ -168,7 +168,7 @@ func (d *Dir) gather() {
 
 // measure sums up what the running jobs do and what is left to do.
 func (d *Dir) measure(s *Screen) {
-	s.Left, s.Vague = d.left, d.vague
+	s.Left, s.Queued, s.Vague = d.left, d.left, d.vague
 	for _, j := range d.running {
 		p := j.Progress
 		if p == nil {

@@ -62,7 +62,8 @@ type Screen struct {
 	Tabs   map[queue.State]int // all jobs in the index
 	Rate   float64             // of all running jobs, bytes per second
 	Left   int64               // bytes that running and queued jobs still have to read
-	Vague  bool                // Left is too small: the sizes of some are not known
+	Queued int64               // bytes of the queued jobs alone
+	Vague  bool                // Left and Queued are too small: the sizes of some are not known
 	More   bool                // there are older jobs than the index holds
 	Rows   []queue.Job         // around the cursor
 	First  int                 // index of Rows[0] among those that match
