@@ -188,7 +188,7 @@ func (b *bench) run(ctx context.Context) (manifest.Report, error) {
 			b.t.Errorf("stage %s is skipped without a reason", s.Name)
 		}
 	}
-	if !slices.Equal(names, stageNames()) {
+	if !slices.Equal(names, StageNames()) {
 		b.t.Errorf("the report has the stages %v", names)
 	}
 	if (err != nil) != (report.Error != nil) || (err != nil) != (report.Status == statusFailed) {

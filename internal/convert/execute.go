@@ -29,6 +29,9 @@ func Execute(ctx context.Context, req Request, events Events, host Host, opt Opt
 	defer r.close()
 	started := r.Clock()
 	stages, failure := runStages(ctx, r, stages)
+	if failure != nil {
+		_ = r.closeSession(context.WithoutCancel(ctx)) // what still runs ends before it is reported
+	}
 	report := r.report(started, stages, failure)
 	if failure == nil {
 		if err := orCancelled(ctx, publish(ctx, r, report)); err != nil {

@@ -298,11 +298,11 @@ func TestPanicIsAFailure(t *testing.T) {
 
 func TestStagesHaveTheirNames(t *testing.T) {
 	for i, s := range stages {
-		if s.Name != stageNames()[i] {
-			t.Errorf("stage %d is %s, named %s", i, s.Name, stageNames()[i])
+		if s.Name != StageNames()[i] {
+			t.Errorf("stage %d is %s, named %s", i, s.Name, StageNames()[i])
 		}
 	}
-	if len(stages) != len(stageNames()) {
+	if len(stages) != len(StageNames()) {
 		t.Error("the table and the names differ in length")
 	}
 }

@@ -179,7 +179,9 @@ func (r *Run) bootTest(ctx context.Context, s *session) error {
 	}
 	r.Events.Log(r.stage, fmt.Sprintf("boot test: starting the VM with %s and its disks on %s", t.Firmware, t.Bus))
 	quiet := r.still("the boot test goes on")
+	ran := r.command(ctx, bootProgram)
 	res, err := r.guests.Boot(ctx, t)
+	ran(err)
 	quiet()
 	if err != nil {
 		if err = s.fault(err); ctx.Err() != nil || isDiskError(err) {

@@ -26,6 +26,8 @@ type session struct {
 	stop     context.CancelFunc
 	serving  sync.WaitGroup
 	release  func() // of the memory
+
+	ran func(error) // notes that the appliance ended, and how
 }
 
 // guestDir is the directory in Request.Partial that holds overlays; it never becomes part of a result.
@@ -59,9 +61,13 @@ func (s *session) open(ctx context.Context, r *Run, kvm bool, images []disk.Imag
 			return err
 		}
 	}
+	s.ran = r.command(ctx, applianceProgram)
 	s.Appliance, err = r.guests.Open(ctx, ApplianceOptions{
 		KVM: kvm, Drives: s.overlays, Dir: s.dir, Log: func(line string) { r.Events.Log(r.stage, oneLine(line)) },
 	})
+	if err != nil {
+		s.ran(err)
+	}
 	return err
 }
 
@@ -125,7 +131,9 @@ func (s *session) close(ctx context.Context) error {
 	}
 	a := s.Appliance
 	s.Appliance = nil
-	err := s.fault(a.Close(ctx))
+	err := a.Close(ctx)
+	s.ran(err)
+	err = s.fault(err)
 	s.free()
 	return err
 }

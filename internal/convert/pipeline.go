@@ -29,8 +29,8 @@ var stages = []Stage{
 // statusStart is the status that Events hears when a stage begins.
 const statusStart = "start"
 
-// stageNames returns the names of the stages in order. It is apart from the table because the stages themselves plan.
-func stageNames() []string {
+// StageNames returns the names of the stages in order. It is apart from the table because the stages themselves plan.
+func StageNames() []string {
 	return []string{StageLoad, StageInspect, StageFix, StageConvert, StageValidate}
 }
 
@@ -41,7 +41,7 @@ func runStages(ctx context.Context, r *Run, list []Stage) ([]manifest.StageRepor
 	var failure *manifest.Failure
 	for i, s := range list {
 		if failure != nil {
-			reports = append(reports, manifest.StageReport{Name: s.Name, Status: manifest.StageNotRun, Reason: "the stage " + failure.Stage + " failed"})
+			reports = append(reports, manifest.StageReport{Name: s.Name, Status: manifest.StageNotRun, Reason: notRun(failure)})
 			continue
 		}
 		report, err := runStage(ctx, r, s, i+1, len(list))
@@ -52,6 +52,14 @@ func runStages(ctx context.Context, r *Run, list []Stage) ([]manifest.StageRepor
 		}
 	}
 	return reports, failure
+}
+
+// notRun is why the stages after a failure did not run.
+func notRun(f *manifest.Failure) string {
+	if f.Code == manifest.CodeJobCancelled {
+		return "the job was cancelled"
+	}
+	return "the stage " + f.Stage + " failed"
 }
 
 // runStage runs one stage inside what every stage gets: its reason to be left out, its time, its events, and the guard that

@@ -225,8 +225,8 @@ func newDiskPlan(c manifest.Convert, d DiskFacts, output string) DiskPlan {
 }
 
 func stagePlans(job manifest.Job, facts Facts, disks []DiskPlan) []StagePlan {
-	plans := make([]StagePlan, 0, len(stageNames()))
-	for _, name := range stageNames() {
+	plans := make([]StagePlan, 0, len(StageNames()))
+	for _, name := range StageNames() {
 		s := StagePlan{Name: name}
 		switch name {
 		case StageLoad:

@@ -27,7 +27,7 @@ func (r *Run) report(started time.Time, stages []manifest.StageReport, failure *
 	if r.System.Family != "" {
 		rep.System, rep.Virtio = r.System, r.Virtio
 	}
-	rep.Repairs, rep.BootTest, rep.Accel = r.Repairs, r.BootTest, r.Accel
+	rep.Repairs, rep.BootTest, rep.Accel, rep.Commands = r.Repairs, r.BootTest, r.Accel, r.Commands
 	if r.undo != nil && len(r.undo.has) > 0 {
 		rep.Undo = undoName
 	}

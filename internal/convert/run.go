@@ -54,6 +54,7 @@ type Run struct {
 	Repairs  []manifest.Repair // by fix
 	BootTest *manifest.BootTest
 	Accel    *manifest.Accel // since an appliance was started
+	Commands []manifest.Command
 
 	guests   Guests       // how guests are opened
 	session  *session     // from inspect to the end of fix

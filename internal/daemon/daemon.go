@@ -73,6 +73,7 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 		early: map[string]early{}, unrecorded: map[string]string{}, stopping: make(chan struct{}), tallies: newTallies(o.Clock),
 	}
 	d.settings.Store(&s)
+	d.tallies.began()
 	d.webhook = newWebhook(func() Webhook { return d.Settings().Webhook }, o.Version, o.Webhooks, o.Log)
 	d.watch = o.Watch
 	d.memory = newMemoryBudget(max(s.GuestMemory, 1))

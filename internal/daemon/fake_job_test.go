@@ -77,6 +77,10 @@ func fakeJob() {
 		_ = os.RemoveAll(f.req.Partial)
 		f.end(nil)
 	case "gate": // says that it runs, then waits to go on
+		_ = f.out.send(message{Type: msgStage, Stage: "load", Index: 1, Count: 5, Status: stageStart})
+		_ = f.out.send(message{Type: msgStage, Stage: "load", Index: 1, Count: 5, Status: "done", Took: time.Second})
+		_ = f.out.send(message{Type: msgStage, Stage: "inspect", Index: 2, Count: 5, Status: "skipped", Text: "it was not asked for"})
+		_ = f.out.send(message{Type: msgStage, Stage: "convert", Index: 4, Count: 5, Status: stageStart})
 		f.tell("started")
 		f.hear("go")
 		f.finish()

@@ -92,7 +92,7 @@ func (d *Daemon) writeStatus(ctx context.Context, final string) error {
 		Readiness: snap.Readiness, Watching: snap.Watching, LastScan: snap.LastScan,
 		Workers: s.Workers, Busy: busy, Counts: d.counts(ctx), Held: snap.Held, HeldMore: snap.HeldMore,
 		Reasons: snap.Problems, Space: d.space.spaces(s.WorkflowDir, s.OutputDir),
-		OutputDir: s.OutputDir, ImportRoots: s.ImportRoots, OutputRoots: s.OutputRoots, Tallies: d.tallies.snapshot(),
+		OutputDir: s.OutputDir, ImportRoots: s.ImportRoots, OutputRoots: s.OutputRoots, Tallies: append(d.tallies.snapshot(), d.spool.Tallies()...),
 		Acceleration: d.accel.text(), TimedSettleSeconds: s.TimedSettle.Seconds(),
 	}
 	if err := d.spool.Trouble(); err != nil {

@@ -48,6 +48,7 @@ type outcome struct {
 	short   shortage
 	crashed string // it ended without a result, and how
 	stalled bool
+	stages  stagesSeen
 	unfit   error // the daemon cannot run jobs as things are; the job can do nothing about it
 	other   *job  // a running job that makes the directory which this one needs
 }
@@ -74,6 +75,7 @@ func (j *job) work(ctx context.Context) closing {
 	}
 	out, err := j.attempt(ctx)
 	j.d.tallies.stages(out.report)
+	j.d.tallies.commands(out.report)
 	j.mu.Lock()
 	j.over = true
 	end, reason := j.ending, j.reason
@@ -88,7 +90,7 @@ func (j *job) work(ctx context.Context) closing {
 	case end == endRequeue:
 		return j.goBack(reason)
 	case end == endCancel:
-		return j.fail(cancelFields(reason, j.id))
+		return j.fail(out.withStages(cancelFields(reason, j.id), reason))
 	case out.unfit != nil:
 		return j.goBackFor("the daemon cannot run it: "+oneLine(out.unfit.Error()), j.d.after(unfitPause))
 	case out.other != nil:
@@ -96,8 +98,8 @@ func (j *job) work(ctx context.Context) closing {
 	case out.waits != nil:
 		return j.goBackFor(out.short.String(), func() bool { return j.d.space.fits(out.waits) })
 	case out.stalled:
-		return j.fail(fields(manifest.CodeJobStalled,
-			fmt.Sprintf("no progress for %s", j.d.Settings().StallTimeout), "look at the log, then: hyperctl workflow retry "+j.id))
+		why := fmt.Sprintf("no progress for %s", j.d.Settings().StallTimeout)
+		return j.fail(out.withStages(fields(manifest.CodeJobStalled, why, "look at the log, then: hyperctl workflow retry "+j.id), why))
 	case out.failure != nil:
 		f := failureFields(*out.failure)
 		if out.report != nil {
@@ -105,7 +107,16 @@ func (j *job) work(ctx context.Context) closing {
 		}
 		return j.fail(f)
 	}
-	return j.crashed(out.crashed)
+	return j.crashed(out)
+}
+
+// withStages adds to the fields of a job that was ended from outside what became of its stages.
+func (o outcome) withStages(f map[string]any, why string) map[string]any {
+	f["stages"] = o.stages.ended(o.report, oneLine(why))
+	if o.report != nil {
+		f["warnings"] = o.report.Warnings
+	}
+	return f
 }
 
 // unfitPause is how long a job waits after the daemon could not start a process for it: long enough for an upgrade to finish.
@@ -201,6 +212,7 @@ func (j *job) request(partial string, s Settings) convert.Request {
 
 // listen tells a child its job, reads what it says until it ends, and answers what it asks.
 func (j *job) listen(ctx context.Context, c *child, s Settings, req convert.Request) (out outcome) {
+	out.stages.clock = j.d.clock
 	alive, stalled := c.watchStall(ctx, s.StallTimeout)
 	defer func() { out.stalled = stalled() }()
 	memory := j.d.memory.account(j.log)
@@ -228,6 +240,7 @@ func (j *job) listen(ctx context.Context, c *child, s Settings, req convert.Requ
 		switch m.Type {
 		case msgStage:
 			meter.stage(m)
+			out.stages.hear(m)
 			j.log.stage(m)
 		case msgProgress:
 			meter.progress(m)

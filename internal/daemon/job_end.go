@@ -107,7 +107,7 @@ func (j *job) fail(f map[string]any) closing {
 		if err := j.claim.Fail(ctx, queue.Outcome{Fields: maps.Clone(f)}); err != nil {
 			return err
 		}
-		j.d.log.Warn("job failed", "job", j.id, "entry", j.claim.Record().Entry, "code", f["code"], "error", f["error"])
+		j.d.log.Warn("job failed", "job", j.id, "entry", j.claim.Record().Entry, "stage", f["stage"], "code", f["code"], "error", f["error"])
 		return nil
 	}
 }
@@ -126,13 +126,14 @@ func (j *job) goBackFor(reason string, until func() bool) closing {
 }
 
 // crashed lets a job whose process died without a result run again, or fails it when that has happened too often.
-func (j *job) crashed(how string) closing {
-	how = oneLine(how)
+func (j *job) crashed(out outcome) closing {
+	how := oneLine(out.crashed)
 	j.log.line("daemon", fmt.Sprintf("%s: the job's process ended without a result: %s", manifest.CodeJobNoResult, how))
 	f := fields(manifest.CodeJobCrashLoop,
 		fmt.Sprintf("the job's process ended %d times without a result; the last time: %s", MaxCrashes, how),
 		"look at the log: hyperctl workflow log "+j.id)
 	f["exception"] = manifest.CodeJobNoResult + ": " + how
+	out.withStages(f, "the process ended without a result")
 	return func(ctx context.Context) error {
 		again, err := j.claim.Crashed(ctx, how)
 		if again {

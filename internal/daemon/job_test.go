@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -269,6 +270,11 @@ func TestCancel(t *testing.T) {
 	}
 	<-ended
 	w.wantFailed("gate.img", manifest.CodeJobCancelled, "cancelled by")
+	_, rec := w.ended("gate.img")
+	why := fmt.Sprintf("(%v)", rec["error"])
+	if got := stageWords(t, rec); got != "load done, inspect skipped (it was not asked for), fix not-run "+why+", convert failed "+why+", validate not-run "+why {
+		t.Errorf("its stages are %s", got)
+	}
 }
 
 func TestRecalledJobRunsAgain(t *testing.T) {

@@ -104,6 +104,21 @@ func (t *tallies) stages(r *manifest.Report) {
 	}
 }
 
+// commands counts the external programs of one attempt.
+func (t *tallies) commands(r *manifest.Report) {
+	if r == nil {
+		return
+	}
+	for _, c := range r.Commands {
+		t.observe(c.Seconds, queue.TallyCommand, c.Name)
+		failed := 0.0
+		if c.Failed != "" {
+			failed = 1
+		}
+		t.add(failed, queue.TallyCommandFails, c.Name)
+	}
+}
+
 // finalTally is what is counted of a meta.json or error.json.
 type finalTally struct {
 	Code    string                `json:"code"`
@@ -143,6 +158,12 @@ func (t *tallies) ended(r queue.Record) {
 		t.add(float64(max(d.OutputBytes, 0)), queue.TallyWritten, d.OutputFormat)
 		t.add(float64(max(d.VirtualSize-d.AllocatedBytes, 0)), queue.TallyHoles)
 	}
+}
+
+// began notes that a configuration was taken, by starting with it.
+func (t *tallies) began() {
+	t.set(1, queue.TallyReloadOK)
+	t.set(float64(t.clock().Unix()), queue.TallyLastReload)
 }
 
 // ReloadRefused counts a reload whose configuration could not be read.

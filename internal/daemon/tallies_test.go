@@ -37,6 +37,8 @@ func TestTalliesCountWhatRecordsSay(t *testing.T) {
 	ts.ended(queue.Record{Terminal: queue.DirFailed, QueuedAt: started, Final: []byte(`not JSON`)})
 	ts.stages(&manifest.Report{Stages: []manifest.StageReport{{Name: "load", Status: "done", Seconds: 2}, {Name: "fix", Status: "not-run"}}})
 	ts.stages(nil)
+	ts.commands(&manifest.Report{Commands: []manifest.Command{{Name: "guestfish", Seconds: 9}, {Name: "guestfish", Seconds: 1, Failed: "no appliance"}}})
+	ts.commands(nil)
 	ts.reloaded(true)
 	ts.reloaded(false)
 	all := ts.snapshot()
@@ -47,7 +49,7 @@ func TestTalliesCountWhatRecordsSay(t *testing.T) {
 		{1, "jobs_finished done vmdk"}, {3, "jobs_finished failed none"}, {20, "job_duration done"}, {20, "job_duration failed"},
 		{3, "job_queue_wait"}, {110, "source_read vmdk"}, {75, "output_written qcow2"}, {900, "holes_skipped"},
 		{1, "stage_failures convert H2K-IMG-001"}, {1, "entries_refused H2K-MAN-002"}, {1, "entries_refused unknown"}, {2, "stage_duration load done"},
-		{0, "stage_duration fix not-run"}, {1, "reloads ok"}, {1, "reloads refused"}, {0, "last_reload_good"}, {float64(now.Unix()), "last_done_at"},
+		{0, "stage_duration fix not-run"}, {10, "command_duration guestfish"}, {1, "command_failures guestfish"}, {1, "reloads ok"}, {1, "reloads refused"}, {0, "last_reload_good"}, {float64(now.Unix()), "last_done_at"},
 	} {
 		words := strings.Fields(tt.of)
 		if got := find(all, words[0], words[1:]...); got.Sum != tt.sum {

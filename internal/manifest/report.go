@@ -35,7 +35,8 @@ type Report struct {
 	Virtio     any           `json:"virtio,omitempty"`  // what is proved of the guest's virtio drivers
 	Accel      *Accel        `json:"acceleration,omitempty"`
 	BootTest   *BootTest     `json:"boot_test,omitempty"`
-	Machine    any           `json:"machine,omitempty"` // the VM as resolved
+	Commands   []Command     `json:"commands,omitempty"` // external programs that ran, in order
+	Machine    any           `json:"machine,omitempty"`  // the VM as resolved
 	Warnings   []Warning     `json:"warnings"`
 	Error      *Failure      `json:"error,omitempty"`
 }
@@ -81,6 +82,13 @@ type Repair struct {
 type Accel struct {
 	KVM bool   `json:"kvm"`
 	Why string `json:"why,omitempty"` // why not
+}
+
+// Command is an external program that ran on the host for a job.
+type Command struct {
+	Name    string  `json:"name"` // without directory: guestfish, qemu-system-x86_64
+	Seconds float64 `json:"seconds"`
+	Failed  string  `json:"failed,omitempty"` // why it could not do its work; what it found wrong in the guest is no failure
 }
 
 // BootTest is how the converted VM started on a throw-away copy.

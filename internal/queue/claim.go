@@ -72,6 +72,10 @@ func (s *Spool) Claim(ctx context.Context, e Entry, need Need) (*Claim, error) {
 		return nil, err
 	}
 	rec := s.newRecord(e, need, members)
+	via := ViaBatch
+	if rec.Batch == "" {
+		via = viaOf(s.path(DirQueued, e.Name))
+	}
 	if s.isHalfway(rec.ID) {
 		return nil, fmt.Errorf("%w: an earlier claim of %q is not undone yet", errBusy, e.Name)
 	}
@@ -96,6 +100,9 @@ func (s *Spool) Claim(ctx context.Context, e Entry, need Need) (*Claim, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, again := s.returned[keyOf(e.Identity)]; !again {
+		s.traffic.claimed(keyOf(e.Identity), via)
+	}
 	delete(s.returned, keyOf(e.Identity))
 	s.live[rec.ID] = c
 	return c, nil

@@ -203,14 +203,17 @@ func (i *Inbox) hinted(names []string) {
 	for _, name := range names {
 		i.touch(name)
 	}
-	i.scanning.asked = i.scanning.asked || len(names) == 0
+	if len(names) == 0 {
+		i.scanning.asked = rescanJob
+	}
 }
 
 // step does what is due and says how long nothing will be.
 func (i *Inbox) step(ctx context.Context) time.Duration {
 	now := i.clock()
 	i.tick(now)
-	if i.scanDue(now) {
+	if trigger := i.scanDue(now); trigger != "" {
+		i.s.traffic.count(TallyRescans, trigger)
 		i.scan(now)
 	}
 	end := time.Now().Add(busySlice)

@@ -157,7 +157,7 @@ func (i *Inbox) Idle() bool {
 }
 
 func (i *Inbox) idle(more bool) bool {
-	if more || !i.scanning.done || i.scanning.asked || len(i.dirty) > 0 || !i.s.still() || len(i.hints) > 0 {
+	if more || !i.scanning.done || i.scanning.asked != "" || len(i.dirty) > 0 || !i.s.still() || len(i.hints) > 0 {
 		return false
 	}
 	for _, it := range i.unready {
@@ -173,7 +173,7 @@ func (i *Inbox) checkSettled(now time.Time, more bool) {
 		return
 	}
 	if i.dirTime() != i.scanning.dirTime { // something came since the last scan
-		i.scanning.asked = true
+		i.scanning.asked = rescanSettle
 		return
 	}
 	if i.endDeferrals(); len(i.dirty) > 0 {

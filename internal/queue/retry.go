@@ -38,6 +38,9 @@ func (s *Spool) Retry(ctx context.Context, j Job) (name string, err error) {
 	if err := s.keepItsPriority(from, j); err != nil {
 		return "", err
 	}
+	if l, err := lookAt(dir, j.Name); err == nil {
+		s.traffic.retry(keyOf(l.id)) // before it can be claimed
+	}
 	name, err = s.intoQueue(from, name)
 	if err != nil {
 		return "", err

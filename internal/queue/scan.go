@@ -9,8 +9,8 @@ import (
 
 // scanState is when the drop zone was and will be read.
 type scanState struct {
-	asked    bool // by an event that tells of lost events, or by a job that ended
-	done     bool // once at least
+	asked    string // why it must be read: one of the rescan constants; "" = it need not
+	done     bool   // once at least
 	last     time.Time
 	dirTime  [2]int64 // mtime and ctime of the drop zone before the last scan
 	lastTick time.Time
@@ -36,7 +36,7 @@ func (i *Inbox) tick(now time.Time) {
 		i.problems = append(i.problems, err.Error())
 	}
 	if len(i.problems) == 0 {
-		i.watch.check(i.s.path(DirQueued), func() { sc.asked = true })
+		i.watch.check(i.s.path(DirQueued), func() { sc.asked = rescanWatch })
 	}
 	i.endDeferrals()
 	for id := range i.recalled {
@@ -76,12 +76,12 @@ func (i *Inbox) recheck(now time.Time) {
 	}
 }
 
-// scanDue says whether the drop zone must be read: at first, when events were lost, when the directory changed since, and
-// now and then whatever happens.
-func (i *Inbox) scanDue(now time.Time) bool {
+// scanDue says why the drop zone must be read: at first, when events were lost, when the directory changed since, and
+// now and then whatever happens; "" when it need not be.
+func (i *Inbox) scanDue(now time.Time) (trigger string) {
 	sc := &i.scanning
 	if len(i.problems) > 0 && sc.done {
-		return false
+		return ""
 	}
 	age := now.Sub(sc.last)
 	every := changedScan
@@ -89,12 +89,16 @@ func (i *Inbox) scanDue(now time.Time) bool {
 		every = pollScan
 	}
 	switch {
-	case !sc.done || sc.asked || age >= i.o.Rescan || age < 0:
-		return true
-	case age >= min(every, i.o.Rescan):
-		return i.dirTime() != sc.dirTime
+	case !sc.done:
+		return rescanStart
+	case sc.asked != "":
+		return sc.asked
+	case age >= i.o.Rescan || age < 0:
+		return rescanTimer
+	case age >= min(every, i.o.Rescan) && i.dirTime() != sc.dirTime:
+		return rescanChanged
 	}
-	return false
+	return ""
 }
 
 func (i *Inbox) dirTime() [2]int64 {
@@ -109,7 +113,7 @@ func (i *Inbox) dirTime() [2]int64 {
 // whatever comes and goes meanwhile.
 func (i *Inbox) scan(now time.Time) {
 	sc := &i.scanning
-	sc.asked, sc.last, sc.dirTime = false, now, i.dirTime()
+	sc.asked, sc.last, sc.dirTime = "", now, i.dirTime()
 	there := make(map[string]struct{}, len(i.items))
 	err := eachName(i.s.path(DirQueued), func(name string, _ byte) bool {
 		if hidden(name) {

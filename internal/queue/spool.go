@@ -32,6 +32,8 @@ type Spool struct {
 
 	placeMu sync.Mutex // one output directory is chosen at a time
 
+	traffic *traffic
+
 	leftMu sync.Mutex // what jobs left is removed, or built anew
 
 	treeMu sync.Mutex
@@ -115,8 +117,9 @@ func newSpool(dir string, o StartOptions) (*Spool, error) {
 	}
 	s := &Spool{
 		dir: abs, log: o.Log, clock: o.Clock, loc: o.Location, maxCrashes: o.MaxCrashes, ended: o.Ended,
-		fs:   atomicfile.FS{Before: o.Before},
-		live: map[string]*Claim{}, returned: map[sourceKey]Record{}, priorities: map[sourceKey]int{}, hint: func(...string) {},
+		fs:      atomicfile.FS{Before: o.Before},
+		traffic: newTraffic(),
+		live:    map[string]*Claim{}, returned: map[sourceKey]Record{}, priorities: map[sourceKey]int{}, hint: func(...string) {},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

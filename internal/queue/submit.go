@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -30,6 +31,7 @@ type SubmitOptions struct {
 	Name     string                  // of a job of several files, without .job; "" = stem of the first source
 	Progress func(done, total int64) // bytes; total is 0 while it is not known
 	Priority int                     // PriorityLast to PriorityFirst; 0 = PriorityNormal
+	Via      string                  // ViaCLI or ViaAPI, for the daemon's counting; "" = ViaCLI
 }
 
 // Submitted knows an entry of the drop zone by device and inode, whatever it is renamed to.
@@ -62,6 +64,9 @@ func (s *Spool) Submit(ctx context.Context, files []Source, o SubmitOptions) (Su
 	tmp := s.path(DirQueued, submitPrefix+rand.Text())
 	id, err := c.build(tmp, files, single)
 	undo := func() {}
+	if err == nil {
+		setVia(tmp, cmp.Or(o.Via, ViaCLI))
+	}
 	if err == nil && orNormal(o.Priority) != PriorityNormal {
 		undo, err = s.askPriority(ctx, filepath.Base(tmp), id, o.Priority)
 	}

@@ -1,6 +1,9 @@
 package queue
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // The kinds of tallies, and what the words of Tally.Of are.
 const (
@@ -18,6 +21,13 @@ const (
 	TallyLastDone   = "last_done_at"     // none; Unix time of the last job that was done
 	TallyLastReload = "last_reload_at"   // none; Unix time of the last reload that was taken
 	TallyReloadOK   = "last_reload_good" // none; 1 when the last reload was taken, 0 when not
+
+	TallySubmitted    = "jobs_submitted"   // via (one of the Via constants); jobs claimed for the first time, or after a retry
+	TallyWatchEvents  = "watch_events"     // op (create, write, remove, rename, chmod); events of the drop zone
+	TallyOverflows    = "watch_overflows"  // none; times that the kernel threw events away
+	TallyRescans      = "rescans"          // trigger; times that the whole drop zone was read
+	TallyCommand      = "command_duration" // program; seconds that external programs ran
+	TallyCommandFails = "command_failures" // program; number of them that failed
 )
 
 // TallyBounds are the upper bounds, in seconds, of the buckets of durations: from a blank disk to a day.
@@ -32,6 +42,11 @@ type Tally struct {
 	Sum     float64  `json:"sum"`          // the number; of a distribution the sum of its values
 	Count   uint64   `json:"count,omitempty"`
 	Buckets []uint64 `json:"buckets,omitempty"` // values up to each of TallyBounds and above the one before
+}
+
+// compareTallies orders tallies, so that two publications of the same numbers are the same.
+func compareTallies(a, b Tally) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), slices.Compare(a.Of, b.Of))
 }
 
 // Observe adds a value to a distribution.

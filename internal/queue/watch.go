@@ -98,12 +98,15 @@ func (w *watch) errors() chan error {
 
 // event passes the name of a change on.
 func (w *watch) event(i *Inbox, ev fsnotify.Event, ok bool) {
+	if ok {
+		i.s.traffic.event(ev.Op)
+	}
 	switch {
 	case !ok:
 		w.close()
-		i.scanning.asked = true
+		i.scanning.asked = rescanWatch
 	case filepath.Clean(ev.Name) == w.dir: // the directory itself was moved or removed
-		i.scanning.asked = true
+		i.scanning.asked = rescanWatch
 	case filepath.Dir(ev.Name) == w.dir:
 		i.touch(filepath.Base(ev.Name))
 	}
@@ -111,12 +114,16 @@ func (w *watch) event(i *Inbox, ev fsnotify.Event, ok bool) {
 
 // failed is told of an error: events were lost, or the watch is gone.
 func (w *watch) failed(i *Inbox, err error, ok bool) {
-	if !ok {
+	i.scanning.asked = rescanWatch
+	switch {
+	case !ok:
 		w.close()
-	} else if !errors.Is(err, fsnotify.ErrEventOverflow) {
+	case errors.Is(err, fsnotify.ErrEventOverflow):
+		i.s.traffic.count(TallyOverflows, "")
+		i.scanning.asked = rescanOverflow
+	default:
 		w.log.Warn("watching the drop zone", "error", err)
 	}
-	i.scanning.asked = true
 }
 
 // check finds out whether the watch still hears the directory that the name leads to: after an unmount it goes without any event.
