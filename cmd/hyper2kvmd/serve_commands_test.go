@@ -66,10 +66,15 @@ func stopServe(ts *testscript.TestScript, neg bool, args []string) {
 	until(ts, "hyperctl serve to end", func() bool { return syscall.Kill(pid, 0) != nil })
 }
 
-// web COMMAND... runs a command line in which localhost:8080 stands for where the server is.
+// web [-until REGEXP] COMMAND... runs a command line in which localhost:8080 stands for where the server is; again and again until what
+// it prints matches.
 func web(ts *testscript.TestScript, neg bool, args []string) {
+	var wanted *regexp.Regexp
+	if len(args) > 2 && args[0] == "-until" {
+		wanted, args = regexp.MustCompile(args[1]), args[2:]
+	}
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: web COMMAND...")
+		ts.Fatalf("usage: web [-until REGEXP] COMMAND...")
 	}
 	words := make([]string, len(args))
 	for i, word := range args {
@@ -78,5 +83,12 @@ func web(ts *testscript.TestScript, neg bool, args []string) {
 	if words[0] == "curl" {
 		words = append([]string{"curl", "-s", "--max-time", "20"}, words[1:]...)
 	}
-	ts.Check(ts.Exec(words[0], words[1:]...))
+	if wanted == nil {
+		ts.Check(ts.Exec(words[0], words[1:]...))
+		return
+	}
+	until(ts, strings.Join(words, " ")+" to print "+wanted.String(), func() bool {
+		ts.Check(ts.Exec(words[0], words[1:]...))
+		return wanted.MatchString(ts.ReadFile("stdout"))
+	})
 }

@@ -119,7 +119,8 @@ func runServe(ctx context.Context, con *console, o serveOptions) error {
 func (c *console) serveOn(ctx context.Context, o serveOptions, server *api.Server, ls listeners, log *slog.Logger) error {
 	h := &http.Server{
 		Handler: server, ConnContext: api.ConnContext, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHead,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		DisableGeneralOptionsHandler: true, // which answers OPTIONS * to anybody
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	var g errgroup.Group
 	for _, l := range ls {

@@ -41,8 +41,8 @@ func bodyOf(w http.ResponseWriter, r *http.Request, types ...string) (kind strin
 	}
 	b, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			return "", nil, tooMuch(maxBody)
+		if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return "", nil, tooMuch(large.Limit)
 		}
 		return "", nil, badRequest("the body ends too early: %s", printable(err.Error()))
 	}

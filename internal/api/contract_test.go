@@ -177,7 +177,7 @@ func (s *site) exchanges() []exchange {
 		get(one+"/files/{name}", "/api/workflow/jobs/"+failed+"/files/x.json", 404),
 		get("/web/dashboard/{path...}", "/web/dashboard/", 200), get("/web/dashboard/{path...}", "/web/dashboard/jobs/abc", 200),
 		get("/web/dashboard/{path...}", "/web/dashboard/assets/app-abc.js", 200), get("/web/dashboard/{path...}", "/web/dashboard/assets/no.js", 404),
-		get("/{$}", "/", 303),
+		get("/{$}", "/", 303), get("/web/dashboard", "/web/dashboard", 303),
 		post("/api/workflow/manifest/validate", "/api/workflow/manifest/validate", goodManifest, 200),
 		post("/api/workflow/manifest/validate", "/api/workflow/manifest/validate", `{"version": "1.0", "pipelin": {}}`, 200),
 		post("/api/workflow/manifest/validate", "/api/workflow/manifest/validate", `not even {`, 200),

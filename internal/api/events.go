@@ -38,6 +38,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	if !put([]byte("retry: 2000\n\n")) {
 		return nil
 	}
+	unbound(out)
 	for _, f := range missed {
 		if !put(f.text) {
 			return nil

@@ -47,6 +47,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		who := &caller{peer: peerOf(r)}
 		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, who))
 		out := &counting{ResponseWriter: w}
+		s.bound(out)
 		h := w.Header()
 		h.Set("Content-Security-Policy", apiPolicy)
 		h.Set("X-Content-Type-Options", "nosniff")

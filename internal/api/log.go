@@ -23,6 +23,7 @@ const (
 	streamWrite = 30 * time.Second       // a client that does not read for so long is cut off
 	maxTail     = 10_000                 // lines
 	tailBytes   = 1 << 20                // of the end, in which they are looked for
+	logStep     = 256 << 10              // that a client has streamWrite for
 )
 
 // log answers with the log of a job, or the end of it, and with follow=1 goes on until the job ends.
@@ -74,6 +75,9 @@ func (s *Server) log(w http.ResponseWriter, r *http.Request) error {
 	h.Set("X-Accel-Buffering", "no")
 	h.Set("Log-Offset", strconv.FormatInt(offset, 10))
 	w.WriteHeader(http.StatusOK)
+	out := http.NewResponseController(w)
+	_ = out.Flush() // a client that went away shows at the next write
+	unbound(out)
 	_ = s.copyLog(w, r, f, j, follow) // the client went away, or the log cannot be read any more: both end the answer
 	return nil
 }
@@ -85,7 +89,7 @@ func (s *Server) copyLog(w http.ResponseWriter, r *http.Request, f *os.File, j q
 		// The state is read before the rest of the log, so that nothing written before the end is missed.
 		ended := j.State != queue.Running
 		_ = out.SetWriteDeadline(time.Now().Add(streamWrite))
-		n, err := io.Copy(w, io.LimitReader(f, maxFile))
+		n, err := io.Copy(w, io.LimitReader(f, logStep))
 		if err != nil || n == 0 && (ended || !follow) {
 			return err
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"path"
 	"time"
 )
 
@@ -66,12 +67,26 @@ func (s *Server) list() []route {
 		{pattern: "POST /api/workflow/manifest/submit", role: writer, handle: s.submit},
 
 		{pattern: "GET /web/dashboard/{path...}", role: reader, handle: s.dashboard},
+		{pattern: "GET /web/dashboard", role: reader, handle: s.toDashboard},
 		{pattern: "GET /{$}", role: reader, handle: s.toDashboard},
 	}
 }
 
-// writeTime is how long an answer may take that is no stream; a client that reads slower is cut off.
+// writeTime is how long a request may take to arrive and an answer to be read; a client that is slower is cut off. Streams set times of
+// their own once they have begun.
 const writeTime = 60 * time.Second
+
+// bound cuts off clients that send or read too slowly, whatever they asked for and whether it is answered or refused: what is left of a
+// body is read before the next request, and that shall not take for ever either.
+func (s *Server) bound(w http.ResponseWriter) {
+	deadline := http.NewResponseController(w)
+	_ = deadline.SetReadDeadline(time.Now().Add(s.patience)) // not every writer knows deadlines; those of net/http do
+	_ = deadline.SetWriteDeadline(time.Now().Add(s.patience))
+}
+
+// unbound lets a stream go on for as long as its client listens. It is called when the head of the answer has gone out, before which
+// the server reads what is left of the request.
+func unbound(out *http.ResponseController) { _ = out.SetReadDeadline(time.Time{}) }
 
 // routes puts the list behind what holds for every request.
 func (s *Server) routes() http.Handler {
@@ -79,8 +94,21 @@ func (s *Server) routes() http.Handler {
 	for _, rt := range s.list() {
 		mux.Handle(rt.pattern, s.serve(rt))
 	}
-	mux.Handle("/", s.serve(route{pattern: "/", role: reader, handle: s.notFound(mux)}))
-	return s.guard(mux)
+	none := s.serve(route{pattern: "/", role: reader, handle: s.notFound(mux)})
+	mux.Handle("/", none)
+	return s.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !plainPath(r.URL.EscapedPath()) { // which the mux would redirect, token or not
+			none.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
+}
+
+// plainPath says whether a path is the only spelling of what it names.
+func plainPath(p string) bool {
+	clean := path.Clean("/" + p)
+	return p == clean || clean != "/" && p == clean+"/"
 }
 
 // serve answers the requests of one route.
@@ -88,11 +116,6 @@ func (s *Server) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who := callerOf(r)
 		who.route = rt.pattern
-		if !rt.stream {
-			deadline := http.NewResponseController(w)
-			_ = deadline.SetReadDeadline(time.Now().Add(writeTime)) // not every writer knows deadlines; those of net/http do
-			_ = deadline.SetWriteDeadline(time.Now().Add(writeTime))
-		}
 		err := s.allow(rt, who, r)
 		if err == nil {
 			err = rt.handle(w, r)

@@ -56,6 +56,7 @@ type Server struct {
 	checks   *checks
 	plans    chan struct{} // as many as may be made at once
 	follows  chan struct{} // as many logs as may be followed at once
+	patience time.Duration // with slow clients
 	handler  http.Handler
 	stop     context.CancelFunc
 	done     sync.WaitGroup
@@ -77,10 +78,11 @@ func New(o Options) *Server {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{
-		o: o, dir: jobs.NewDir(o.Spool, o.User), sessions: newSessions(o.Now), keys: newKeys(o.Now), metrics: newMetrics(), checks: newChecks(),
-		plans: make(chan struct{}, maxPlans), follows: make(chan struct{}, maxFollows), stop: stop,
+		o: o, dir: jobs.NewDir(o.Spool, o.User), sessions: newSessions(o.Now), keys: newKeys(o.Now), checks: newChecks(),
+		plans: make(chan struct{}, maxPlans), follows: make(chan struct{}, maxFollows), patience: writeTime, stop: stop,
 	}
 	s.hub = newHub(s.dir, o.Now)
+	s.metrics = newMetrics(s.hub.count)
 	s.handler = s.routes()
 	s.done.Go(func() { s.hub.run(ctx) })
 	return s

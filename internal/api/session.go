@@ -16,6 +16,9 @@ const (
 	sessionTime = 12 * time.Hour   // a working day; then the link or the token is asked for again
 )
 
+// maxLogin bounds the body of a login: a code or a token.
+const maxLogin = 4 << 10
+
 // maxSessions bounds the sessions; the oldest goes for a new one.
 const maxSessions = 256
 
@@ -116,6 +119,7 @@ func newSessionDoc(r role, name string) sessionDoc {
 // login gives a cookie for a login code or a token.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	var in loginRequest
+	r.Body = http.MaxBytesReader(w, r.Body, maxLogin) // anybody may send it
 	if err := readJSON(w, r, &in); err != nil {
 		return err
 	}

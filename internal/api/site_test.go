@@ -193,8 +193,27 @@ func (s *site) beat(tb testing.TB) {
 		At: now, StartedAt: now.Add(-time.Hour), Version: "1.0", PID: os.Getpid(), Mode: "disk", State: "busy", Readiness: "lease", Watching: "inotify",
 		LastScan: now, Workers: 3, Busy: 1, Counts: counts, OutputDir: s.out, Space: []queue.Space{{Dir: s.out, Free: 5 << 30, Total: 10 << 30}},
 		Held:    []queue.Held{{Name: "waiting.vmdk", State: queue.Waiting, Reason: "waits for web.vmdk", Since: now}},
-		Tallies: []queue.Tally{finished, took, {Kind: queue.TallyDuration, Of: []string{"x"}, Buckets: []uint64{1}}, {Kind: "of a newer version"}},
+		Tallies: append([]queue.Tally{finished, took, {Kind: queue.TallyDuration, Of: []string{"x"}, Buckets: []uint64{1}}, {Kind: "of a newer version"}}, otherTallies()...),
 	}))
+}
+
+// otherTallies is one of each kind that a daemon may publish, beside those that a site has of its own.
+func otherTallies() (all []queue.Tally) {
+	for _, m := range tallyMetrics {
+		if m.kind == queue.TallyFinished || m.kind == queue.TallyDuration {
+			continue
+		}
+		t := queue.Tally{Kind: m.kind, Sum: 7}
+		if m.form == distribution {
+			t.Sum = 0
+			t.Observe(7)
+		}
+		for range m.labels {
+			t.Of = append(t.Of, "a")
+		}
+		all = append(all, t)
+	}
+	return all
 }
 
 // answer does what a daemon does with requests, and keeps its heartbeat fresh.

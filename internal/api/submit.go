@@ -61,7 +61,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 				return d, err
 			}
 		}
-		sub, err := s.o.Spool.Submit(ctx, []queue.Source{{Name: name, Content: bytes.NewReader(p.content)}}, queue.SubmitOptions{})
+		sub, err := s.o.Spool.Submit(ctx, []queue.Source{{Name: name, Content: bytes.NewReader(p.content)}}, queue.SubmitOptions{Via: queue.ViaAPI})
 		if err != nil {
 			return submitDoc{}, unwritable(err, s.o.Spool.Dir())
 		}
