@@ -34,7 +34,17 @@ type (
 		err    error
 	}
 	createdMsg struct{ err error }
-	doneMsg    struct {
+	bundledMsg struct {
+		path string
+		err  error
+	}
+	markedMsg struct {
+		asked jobs.Query
+		rows  []queue.Job
+		total int
+		err   error
+	}
+	doneMsg struct {
 		verb   string
 		done   int
 		answer string // of the last that was done

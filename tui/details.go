@@ -37,7 +37,12 @@ func (m *model) details(w int) []line {
 		return []line{text(look.Dim, " no job")}
 	}
 	icon, role := m.paint.State(j.State)
-	out := rows(w, "State", icon+" "+string(j.State), role)
+	state := icon + " " + string(j.State)
+	if warned(j) {
+		icon, role = m.stateIcon(j)
+		state += ", " + icon + " with warnings: see below"
+	}
+	out := rows(w, "State", state, role)
 	add := func(name, value string) {
 		if strings.TrimSpace(value) != "" {
 			out = append(out, rows(w, name, value, look.Text)...)
@@ -67,14 +72,14 @@ func (m *model) details(w int) []line {
 		add("Took", look.Duration(j.FinishedAt.Sub(*j.StartedAt)))
 	}
 	add("Output", j.OutputDir)
+	for _, warn := range m.detail.Ended.Warnings {
+		out = append(out, rows(w, "Warning", warn.Code+" "+warn.Message, look.Warn)...)
+	}
 	out = append(out, m.stageLines(w)...)
 	if r := m.detail.Report; r != nil {
 		for _, d := range r.Disks {
 			add("Disk", diskText(m, d))
 		}
-	}
-	for _, warn := range m.detail.Ended.Warnings {
-		out = append(out, rows(w, "Warning", warn.Code+" "+warn.Message, look.Warn)...)
 	}
 	add("Log", j.LogPath)
 	return out
@@ -167,6 +172,34 @@ func stageText(p *queue.Progress) string {
 	return s
 }
 
+// tries are what a person may do about a job that failed or waits, the most useful first.
+func (m *model) tries(j queue.Job, hint string) []string {
+	key := quote(j.Name)
+	if j.ID != "" {
+		key = j.ID
+	}
+	if j.Hint != "" {
+		hint = j.Hint
+	}
+	var out []string
+	if hint != "" {
+		out = append(out, strings.ReplaceAll(hint, " JOB", " "+key))
+	}
+	if j.State == queue.Failed {
+		out = append(out, "r retries it from the start, as does: hyperctl workflow retry "+key)
+		if j.Kind == "manifest" {
+			out = append(out, "E opens its manifest, for a new job with other answers")
+		}
+	}
+	if j.Code != "" {
+		out = append(out, "hyperctl explain "+quote(j.Code))
+	}
+	if j.State == queue.Failed {
+		out = append(out, "b writes a support archive about it")
+	}
+	return out
+}
+
 // errorText says what happened to a failed job, and what to try; of one that waits, why.
 func (m *model) errorText(w int) []line {
 	j, e := m.detail.Job, m.detail.Ended
@@ -204,21 +237,18 @@ func (m *model) errorText(w int) []line {
 	if j.State == queue.Failed {
 		add("Source", "not changed: it is only ever read, and stands at "+j.Path)
 	}
-	key := quote(j.Name)
-	if j.ID != "" {
-		key = j.ID
-	}
-	switch {
-	case j.Hint != "":
-		add("Try", strings.ReplaceAll(j.Hint, " JOB", " "+key))
-	case known:
-		add("Try", strings.ReplaceAll(code.Hint, " JOB", " "+key))
-	}
-	if j.State == queue.Failed {
-		add("Then", "r here, or: hyperctl workflow retry "+key)
-	}
-	if j.Code != "" {
-		add("More", "hyperctl explain "+quote(j.Code))
+	for i, try := range m.tries(j, code.Hint) {
+		name := "Try"
+		if i > 0 {
+			name = ""
+		}
+		for n, l := range look.Wrap(try, w-label-5) {
+			number := fmt.Sprintf("%d  ", i+1)
+			if n > 0 {
+				name, number = "", "   "
+			}
+			out = append(out, line{spans: []look.Span{{Text: " " + look.Left(name, label, ""), Role: look.Dim}, {Text: number, Role: look.Key}, {Text: l}}})
+		}
 	}
 	if j.State == queue.Failed {
 		out = append(out, line{})

@@ -55,6 +55,7 @@ func newFake() *fake {
 		st: queue.Status{
 			At: noon, StartedAt: noon.Add(-76 * time.Hour), Workers: 4, Busy: 3, State: "busy", Version: "1.0.0",
 			Counts: queue.Counts{Queued: 2, Waiting: 1, Running: 3, DoneToday: 2, FailedToday: 2},
+			Space:  []queue.Space{{Dir: "/var/lib/hyper2kvm", Free: 412 * gib, Total: 1000 * gib}, {Dir: "/srv/kvm", Free: 1900 * gib, Total: 4000 * gib, Reserved: 640 * gib}},
 		},
 		all: []queue.Job{
 			running("web01.vmdk", "disk", 40*gib, 4, "convert", 29*gib, 96e6, 250, 12*time.Minute),
@@ -74,7 +75,7 @@ func newFake() *fake {
 				ID: "01JD5Q7W9K0000000000000MAI", Name: "web-mail.vmdk", OriginalName: "web-mail.vmdk", Kind: "disk", State: queue.Done, Size: 200 * gib, Path: dir + "processed/2026-11-22/web-mail.vmdk",
 				StartedAt: ago(93 * time.Minute), FinishedAt: ago(62 * time.Minute), OutputDir: "/srv/kvm/2026-11-22/web-mail", Submitter: &uid, LogPath: "/log/mail",
 			},
-			{Name: "web-proxy.ova", Kind: "ova", State: queue.Done, Size: 16 * gib, Path: dir + "processed/2026-11-22/web-proxy.ova", StartedAt: ago(133 * time.Minute), FinishedAt: ago(131 * time.Minute)},
+			{Name: "web-proxy.ova", Kind: "ova", State: queue.Done, Size: 16 * gib, Path: dir + "processed/2026-11-22/web-proxy.ova", StartedAt: ago(133 * time.Minute), FinishedAt: ago(131 * time.Minute), Warnings: 2},
 		},
 	}
 }
@@ -85,7 +86,7 @@ func (f *fake) Look(_ context.Context, q jobs.Query) (jobs.Screen, error) {
 	if f.fails != nil {
 		return jobs.Screen{}, f.fails
 	}
-	s := jobs.Screen{Dir: "/var/lib/hyper2kvm/workflow", Status: f.st, Live: f.live, Counts: f.st.Counts, Tabs: map[queue.State]int{}, Rate: 184e6, Left: 800 * gib}
+	s := jobs.Screen{Dir: "/var/lib/hyper2kvm/workflow", Status: f.st, Live: f.live, Counts: f.st.Counts, Tabs: map[queue.State]int{}, Rate: 184e6, Left: 800 * gib, Queued: 80 * gib}
 	if f.st.State == "paused" {
 		s.Paused = "paused by root"
 	}
@@ -123,6 +124,10 @@ func (f *fake) Detail(_ context.Context, r jobs.Ref) (jobs.Detail, error) {
 		case queue.Failed:
 			d.Ended = jobs.Ended{Stage: "inspect", Exception: "open disk\nshort read at 3221225472"}
 		case queue.Done:
+			if j.Warnings > 0 {
+				d.Ended.Warnings = append(d.Ended.Warnings, jobs.Warning{Code: "H2K-BOOT-002", Message: "no boot test is made: QEMU is not installed"},
+					jobs.Warning{Code: "H2K-GUEST-004", Message: "/etc/fstab names a disk by its path"})
+			}
 			d.Report = &manifest.Report{
 				Stages: []manifest.StageReport{{Name: "load", Status: "done", Seconds: 9}, {Name: "fix", Status: "skipped", Reason: "guest has no fstab"}, {Name: "convert", Status: "done", Seconds: 1500}},
 				Disks:  []manifest.DiskReport{{Source: j.Name, SourceFormat: "vmdk", VirtualSize: j.Size, AllocatedBytes: j.Size / 4, Output: "web.qcow2", OutputBytes: j.Size / 9, Proved: true}},
@@ -141,6 +146,7 @@ func (f *fake) Log(_ context.Context, path string, _ jobs.Log) (jobs.Log, error)
 	for i := range 40 {
 		l.Lines = append(l.Lines, fmt.Sprintf("2026-11-22T14:01:%02d.000Z convert  %d.0/40.0 GiB  96 MB/s", i, i))
 	}
+	l.Lines[20] = "2026-11-22T14:01:20.000Z inspect  warning H2K-GUEST-004: /etc/fstab names the disk /dev/disk/by-path/pci-0000:03:00.0-scsi-0:0:0:0-part1, which another controller does not have: 日本語"
 	l.Lines = append(l.Lines, "2026-11-22T14:01:41.000Z fix      \x1b[31mdracut: write error: No space left on device", "2026-11-22T14:01:42.000Z fix      日本語のログ")
 	return l, nil
 }

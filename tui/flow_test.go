@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/charmbracelet/x/exp/teatest"
 	"github.com/muesli/termenv"
 
+	"hyper2kvm/internal/jobs"
 	"hyper2kvm/internal/queue"
 )
 
@@ -32,6 +34,9 @@ func TestRequests(t *testing.T) {
 		{name: "enter is not yes", keys: []string{"x", "enter"}, said: "nothing done"},
 		{name: "several at once", keys: []string{"4", "space", "space", "r", "y"}, asked: "retry bad\x1b[31m\nname.vmdk, retry web-sql16.vmdk", said: "retry: 2 jobs"},
 		{name: "marks are taken back", keys: []string{"4", "space", "space", "u", "home", "r"}, asked: "retry web-sql16.vmdk", said: "web-sql16.vmdk: retry will be done"},
+		{name: "all of a list at once", keys: []string{"4", "a", "r", "y"}, asked: "retry bad\x1b[31m\nname.vmdk, retry web-sql16.vmdk", said: "retry: 2 jobs"},
+		{name: "an archive, and its path", keys: []string{"4", "b", "y"}, opt: bundles, said: "copied, if the terminal allows it: /root/hyper2kvm-support-of-web-sql16.vmdk.tar.gz"},
+		{name: "no archive from here", keys: []string{"b"}, said: "cannot write an archive from here: hyperctl bundle JOB"},
 		{name: "release", keys: []string{"2", "R"}, asked: "release x_1.vmdk", said: "x_1.vmdk: release will be done"},
 		{name: "priority", keys: []string{"2", "+"}, asked: "priority high x_1.vmdk", said: "x_1.vmdk: priority high will be done"},
 		{name: "a running job has no order", keys: []string{"3", "-"}, said: "cannot give priority low to web01.vmdk: it is running"},
@@ -81,6 +86,87 @@ func TestCursorFollowsItsJob(t *testing.T) {
 	send(m, wakeMsg(noon))
 	if _, ok := m.current(); ok || m.detail.Job.Name != "" {
 		t.Errorf("the cursor stands on a job where there is none: %q", m.detail.Job.Name)
+	}
+}
+
+// TestMarksAreOfTheListThatWasAskedFor: rows that come after the list changed are not marked.
+func TestMarksAreOfTheListThatWasAskedFor(t *testing.T) {
+	m := screen(t, newFake(), 80, 24, nil)
+	_, mark := m.Update(press("a"))
+	keys(m, "4")
+	drive(m, mark)
+	if len(m.marks) != 0 {
+		t.Errorf("%d jobs of another list are marked", len(m.marks))
+	}
+	keys(m, "a")
+	if len(m.marks) != 2 {
+		t.Errorf("%d jobs are marked, want 2", len(m.marks))
+	}
+}
+
+// TestOneArchiveAtATime, and a failure is told.
+func TestOneArchiveAtATime(t *testing.T) {
+	m := screen(t, newFake(), 80, 24, func(o *Options) {
+		o.Bundle = func(context.Context, []jobs.Ref) (string, error) { return "", errors.New("disk full") }
+	})
+	_, first := m.Update(press("b"))
+	keys(m, "b")
+	if m.note.text != "an archive is being made already" {
+		t.Errorf("said %q", m.note.text)
+	}
+	drive(m, first)
+	if m.note.text != "no support archive: disk full" || m.bundling {
+		t.Errorf("said %q", m.note.text)
+	}
+}
+
+// TestMouse: a click chooses a job, another opens it; the wheel moves; without M nothing of it happens.
+func TestMouse(t *testing.T) {
+	for _, size := range sizes {
+		m := screen(t, newFake(), size[0], size[1], nil)
+		row := slices.IndexFunc(strings.Split(m.View(), "\n"), func(l string) bool { return strings.Contains(l, "web-sql16") })
+		click := tea.MouseMsg{X: 8, Y: row, Action: tea.MouseActionPress, Button: tea.MouseButtonLeft}
+		send(m, click)
+		if m.index != 0 {
+			t.Errorf("a click without M moved the cursor to %d", m.index)
+		}
+		keys(m, "M")
+		m.View()
+		send(m, click)
+		if j, _ := m.current(); j.Name != "web-sql16.vmdk" {
+			t.Errorf("%v: the click chose %q", size, j.Name)
+		}
+		m.View()
+		send(m, tea.MouseMsg{Action: tea.MouseActionPress, Button: tea.MouseButtonWheelUp})
+		if m.index != 0 {
+			t.Errorf("the wheel went to %d", m.index)
+		}
+		m.View()
+		send(m, click)
+		m.View()
+		send(m, click)
+		if m.page != pageJob {
+			t.Errorf("the second click opened page %d", m.page)
+		}
+	}
+}
+
+// TestNextInTheLog goes from one found line to the next and around, also where the end of the log is on the screen.
+func TestNextInTheLog(t *testing.T) {
+	m := screen(t, newFake(), 80, 24, nil)
+	keys(m, "l")
+	var at []int
+	for range 4 {
+		keys(m, "N")
+		m.View()
+		at = append(at, m.hitAt)
+	}
+	if want := []int{41, 21, 41, 21}; !slices.Equal(at, want) { // the line with the error, the one with the warning
+		t.Errorf("N went to lines %v, want %v", at, want)
+	}
+	keys(m, "/", "3", "9", ".", "0", "enter", "n")
+	if m.hitAt != 40 {
+		t.Errorf("the search went to line %d", m.hitAt)
 	}
 }
 

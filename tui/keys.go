@@ -59,7 +59,8 @@ func actions() []action {
 		bind("+", "+", "start before the others: priority high", pageOfJob, "", prioritise("high")),
 		bind("-", "-", "start after the others: priority low", pageOfJob, "", prioritise("low")),
 		bind("=", "=", "start in its turn: priority normal", pageOfJob, "", prioritise("normal")),
-		bind("space", "space", "mark the job; r, x, + and - then mean all marked ones", pageList, "mark", (*model).mark),
+		bind("space", "space", "mark the job; r, x, + and - then mean all marked ones, b too", pageList, "mark", (*model).mark),
+		bind("a", "a", "mark all jobs of this list and filter", pageList, "", (*model).markAll),
 		bind("u", "u", "take back all marks", pageList, "", does(func(m *model) { clear(m.marks) })),
 		bind("s", "s", "sort by state, name, age, size", pageList, "sort", (*model).sort),
 		bind("S", "S", "turn the order around", pageList, "", func(m *model) tea.Cmd { m.query.Reverse = !m.query.Reverse; return m.relist(true) }),
@@ -72,10 +73,14 @@ func actions() []action {
 		bind("home g", "Home g", "to the first", pageAny, "", func(m *model) tea.Cmd { return m.move(-m.farthest()) }),
 		bind("end G", "End G", "to the last; in the log: follow it", pageAny, "", func(m *model) tea.Cmd { return m.move(m.farthest()) }),
 		bind("f", "f", "follow the log, or stop following", pageLog, "follow", does(func(m *model) { m.holdLog(!m.follow) })),
-		bind("n", "n", "next line that the search found", pageLog, "next", does(func(m *model) { m.hit(1) })),
+		bind("n", "n", "next line that the search found; without one, next error or warning", pageLog, "next", does(func(m *model) { m.hit(1) })),
 		bind("N", "N", "the one before", pageLog, "", does(func(m *model) { m.hit(-1) })),
-		bind("y", "y", "copy the path: of the output, else of the entry", pageOfJob, "copy", func(m *model) tea.Cmd { return m.copyText(m.pathText()) }),
+		bind("t", "t", "times: of the day, whole, none", pageLog, "times", does(func(m *model) { m.stamp = (m.stamp + 1) % stamps })),
+		bind("w", "w", "long lines: fold or cut them", pageLog, "wrap", does(func(m *model) { m.folds = !m.folds })),
+		bind("y", "y", "copy the path: of the output, else of the entry; after b, of the archive", pageOfJob, "copy", func(m *model) tea.Cmd { return m.copyText(m.pathText()) }),
 		bind("Y", "Y", "copy the command that shows this job", pageOfJob, "", func(m *model) tea.Cmd { return m.copyText(m.commandText()) }),
+		bind("b", "b", "support archive of the job: versions, settings, checks, its records and its log", pageOfJob, "bundle", (*model).bundle),
+		bind("M", "M", "use the mouse, or leave it to the terminal: wheel, click a job, click it again to open it", pageAny, "", (*model).toggleMouse),
 		bind("T", "T", "next theme", pageAny, "", does((*model).nextTheme)),
 		bind("ctrl+l", "ctrl+l", "paint the screen anew", pageAny, "", func(*model) tea.Cmd { return tea.ClearScreen }),
 		bind("ctrl+z", "ctrl+z", "to the shell; fg comes back", pageAny, "", func(*model) tea.Cmd { return tea.Suspend }),
@@ -158,7 +163,7 @@ func (m *model) typed(msg tea.KeyMsg) tea.Cmd {
 	case tea.KeyEnter:
 		m.input = nil
 		if in.search {
-			m.search = in.text
+			m.search, m.hitAt = in.text, 0
 			m.hit(-1)
 			return nil
 		}
@@ -175,7 +180,7 @@ func (m *model) typed(msg tea.KeyMsg) tea.Cmd {
 		return nil
 	}
 	if in.search {
-		m.search = in.text
+		m.search, m.hitAt = in.text, 0
 		return nil
 	}
 	m.query.Filter = in.text

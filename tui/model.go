@@ -74,6 +74,16 @@ type model struct {
 	follow bool
 	top    int // first line of the log that is shown, when it is not followed
 	search string
+	hitAt  int  // number of the line that n went to last; 0 = none
+	stamp  int  // how the times of a log are shown
+	folds  bool // long lines of a log go on in the next row
+
+	mouse   bool
+	rowsTop int // row of the screen that shows the job with index rowsAt
+	rowsAt  int
+	rowsEnd int // index behind the last one shown
+
+	bundling bool
 
 	input *input
 	ask   *question
@@ -98,6 +108,7 @@ type note struct {
 	text  string
 	role  look.Role
 	until time.Time
+	path  string // that y copies while this is shown; "" = none
 }
 
 const noteFor = 8 * time.Second
@@ -171,6 +182,14 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case doneMsg:
 		m.did(msg)
 		return m, m.look()
+	case bundledMsg:
+		m.bundled(msg)
+		return m, nil
+	case markedMsg:
+		m.marked(msg)
+		return m, nil
+	case tea.MouseMsg:
+		return m, m.moused(msg)
 	case createdMsg:
 		m.created(msg.err)
 		return m, m.look()
@@ -214,7 +233,7 @@ func (m *model) point() {
 	m.cursor = jobs.RefOf(j)
 	if m.detail.Job.Path != j.Path {
 		m.detail = jobs.Detail{Job: j}
-		m.scroll, m.follow = 0, true
+		m.scroll, m.follow, m.hitAt = 0, true, 0
 	} else if m.detail.Job.State == queue.Running {
 		m.detail.Job = j
 	}
@@ -269,7 +288,7 @@ func (m *model) open(p page) {
 	m.from = append(m.from, m.page)
 	m.page, m.scroll = p, 0
 	if p == pageLog {
-		m.follow = true
+		m.follow, m.hitAt = true, 0
 	}
 }
 

@@ -34,6 +34,7 @@ func (m *model) listView(w, h int) []line {
 	case h >= heightForLog:
 		below = m.logStrip(w, 4+(h-heightForLog)/2)
 	}
+	m.rowsTop = len(head) + 1
 	out := append(slices.Clone(head), m.tableLines(w, room-len(below))...)
 	for len(out) < h-len(foot)-len(below) {
 		out = append(out, line{})
@@ -153,12 +154,18 @@ func (m *model) help(w int) []line {
 	for _, s := range []queue.State{queue.Queued, queue.Waiting, queue.Running, queue.Done, queue.Failed, queue.Ignored} {
 		icon, role := m.paint.State(s)
 		out = append(out, line{spans: []look.Span{{Text: " " + icon + " ", Role: role}, {Text: string(s)}}})
+		if s == queue.Done {
+			out = append(out, line{spans: []look.Span{{Text: " " + m.paint.Glyph(look.Caution) + " ", Role: look.Warn}, {Text: "done, with warnings: enter tells them"}}})
+		}
 	}
 	return out
 }
 
 // pathText is what y copies.
 func (m *model) pathText() string {
+	if m.note.path != "" && m.now.Before(m.note.until) {
+		return m.note.path
+	}
 	j, ok := m.current()
 	switch {
 	case !ok:

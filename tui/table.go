@@ -68,7 +68,24 @@ func stageCell(m *model, j queue.Job, _ int) (string, look.Role) {
 	if p := j.Progress; j.State == queue.Running && p != nil && p.StageCount > 0 {
 		return fmt.Sprintf("%d/%d %s", p.StageIndex, p.StageCount, p.Stage), role
 	}
+	if warned(j) {
+		if j.Warnings == 1 {
+			return "1 warning", look.Warn
+		}
+		return fmt.Sprintf("%d warnings", j.Warnings), look.Warn
+	}
 	return string(j.State), role
+}
+
+// warned tells whether a job succeeded with something that a person should look at.
+func warned(j queue.Job) bool { return j.State == queue.Done && j.Warnings > 0 }
+
+// stateIcon is the icon of a job's state, and its role.
+func (m *model) stateIcon(j queue.Job) (string, look.Role) {
+	if warned(j) {
+		return m.paint.Glyph(look.Caution), look.Warn
+	}
+	return m.paint.State(j.State)
 }
 
 func progressCell(m *model, j queue.Job, width int) (string, look.Role) {
@@ -147,7 +164,7 @@ func (m *model) tableHead(w int) line {
 
 // tableRow is a job. Why it failed or waits stands where its progress would be.
 func (m *model) tableRow(j queue.Job, w int, selected bool) line {
-	icon, role := m.paint.State(j.State)
+	icon, role := m.stateIcon(j)
 	more := m.paint.Glyph(look.More)
 	front := " "
 	if selected {
@@ -202,6 +219,7 @@ func (m *model) tableLines(w, h int) []line {
 		return nil
 	}
 	out := []line{m.tableHead(w)}
+	m.rowsAt, m.rowsEnd = 0, 0
 	switch {
 	case !m.loaded:
 		return append(out, text(look.Dim, "   reading "+m.screen.Dir+m.paint.Glyph(look.More)))
@@ -219,7 +237,8 @@ func (m *model) tableLines(w, h int) []line {
 	if m.screen.Total > rows {
 		first = min(max(m.index-rows/2, 0), m.screen.Total-rows)
 	}
-	for i := first; i < min(first+rows, m.screen.Total); i++ {
+	m.rowsAt, m.rowsEnd = first, min(first+rows, m.screen.Total)
+	for i := first; i < m.rowsEnd; i++ {
 		j, ok := m.row(i)
 		if !ok {
 			out = append(out, text(look.Dim, "   "+m.paint.Glyph(look.More)))

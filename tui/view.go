@@ -113,7 +113,7 @@ func (m *model) foot(w, h int) []line {
 	var out []line
 	switch {
 	case m.ask != nil:
-		out = append(out, line{spans: m.fit([]look.Span{{Text: " " + m.ask.text + " ", Role: look.Warn}, {Text: "y: yes  any other key: no", Role: look.Key}}, w)})
+		out = append(out, m.askLine(w))
 	case m.input != nil:
 		out = append(out, text(look.Key, " /"+m.tail(m.input.text, w-4)+m.paint.Glyph(look.Full)))
 	case m.failure != nil:
@@ -129,6 +129,13 @@ func (m *model) foot(w, h int) []line {
 		out = append(out, m.rule(w, "", ""))
 	}
 	return append(out, m.hints(w))
+}
+
+// askLine is a question, and how to answer it: that is seen however long the question is.
+func (m *model) askLine(w int) line {
+	const answers = "y: yes  any other key: no"
+	q := look.Cut(m.safe(" "+m.ask.text), max(w-len(answers)-2, w/3), m.paint.Glyph(look.More))
+	return line{spans: m.fit([]look.Span{{Text: q + " ", Role: look.Warn}, {Text: answers, Role: look.Key}}, w)}
 }
 
 // tail is the end of a typed line, where the cursor is.
@@ -188,7 +195,11 @@ func (m *model) header(w, h int) []line {
 	}
 	out := []line{m.sides(w, []look.Span{{Text: " hyperctl watch", Role: look.Title}, {Text: " " + m.paint.Glyph(look.Dot) + " " + s.Dir, Role: look.Dim}}, state)}
 	out = append(out, m.counters(w))
-	if b := m.banner(); b.Text != "" {
+	roomy := h >= heightForDetails && w >= widthForDetails
+	if l, there := m.spaceLine(w); there && roomy {
+		out = append(out, l)
+	}
+	if b := m.banner(roomy); b.Text != "" {
 		out = append(out, line{spans: m.fit([]look.Span{b}, w)})
 	}
 	out = append(out, m.tabLine(w))
@@ -240,8 +251,8 @@ func (m *model) counters(w int) line {
 	return m.sides(w, left, right)
 }
 
-// banner says what stands in the way of all jobs.
-func (m *model) banner() look.Span {
+// banner says what stands in the way of all jobs, and what soon may, unless that is shown elsewhere.
+func (m *model) banner(roomy bool) look.Span {
 	s := &m.screen
 	since := func(t time.Time) string { return look.Duration(m.now.Sub(t)) + " ago" }
 	warn := " " + m.paint.Glyph(look.Caution) + " "
@@ -260,6 +271,8 @@ func (m *model) banner() look.Span {
 		return look.Span{Text: warn + s.Paused + ": nothing starts until p resumes the queue", Role: look.Warn}
 	case len(s.Status.Reasons) > 0:
 		return look.Span{Text: warn + s.Status.State + ": " + oneLine(strings.Join(s.Status.Reasons, "; ")), Role: look.Warn}
+	case !roomy && m.spaceShort() != "":
+		return look.Span{Text: warn + m.spaceShort(), Role: look.Warn}
 	case m.opt.ReadOnly:
 		return look.Span{Text: " read-only: nothing can be changed from here", Role: look.Dim}
 	}
@@ -314,10 +327,15 @@ func (m *model) listRule(w int) line {
 
 // endedText tells how a job ended.
 func (m *model) endedText(j queue.Job) []look.Span {
-	icon, role := m.paint.State(j.State)
+	icon, role := m.stateIcon(j)
 	out := []look.Span{{Text: " " + icon + " ", Role: role}, {Text: j.Name}}
+	state := string(j.State)
+	if warned(j) {
+		state, _ = stageCell(m, j, 0)
+		state = "done with " + state
+	}
 	if j.FinishedAt != nil {
-		out = append(out, look.Span{Text: " " + string(j.State) + " " + j.FinishedAt.Format(time.TimeOnly), Role: look.Dim})
+		out = append(out, look.Span{Text: " " + state + " " + j.FinishedAt.Format(time.TimeOnly), Role: look.Dim})
 	}
 	switch {
 	case j.State == queue.Failed:

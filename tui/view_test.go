@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/rivo/uniseg"
 	"pgregory.net/rapid"
 
+	"hyper2kvm/internal/jobs"
 	"hyper2kvm/internal/queue"
 	"hyper2kvm/tui/look"
 )
@@ -45,6 +47,12 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+func bundles(o *Options) {
+	o.Bundle = func(_ context.Context, about []jobs.Ref) (string, error) {
+		return "/root/hyper2kvm-support-of-" + about[0].Name + ".tar.gz", nil
+	}
+}
+
 var sizes = [][2]int{{60, 20}, {80, 24}, {140, 40}}
 
 // pages are the screens that are kept as golden ones.
@@ -68,7 +76,13 @@ var pages = []struct {
 	{name: "error-held", keys: []string{"2", "e"}},
 	{name: "log", keys: []string{"l"}},
 	{name: "search", keys: []string{"l", "/", "3", ".", "0", "enter"}},
+	{name: "log-folded", keys: []string{"l", "t", "w", "home", "n"}},
+	{name: "log-trouble", keys: []string{"l", "t", "t", "N", "N"}},
 	{name: "help", keys: []string{"?"}},
+	{name: "marked-all", keys: []string{"1", "a", "x"}},
+	{name: "warned", keys: []string{"5", "down", "enter"}},
+	{name: "bundle", opt: bundles, keys: []string{"4", "b"}},
+	{name: "space", change: func(f *fake) { f.st.Space[1].Free = 650 * gib }},
 	{name: "down", change: func(f *fake) { f.live, f.st.StoppedAt = queue.LiveNotRunning, noon.Add(-time.Minute) }, keys: []string{"4", "r"}},
 	{name: "killed", change: func(f *fake) { f.live, f.st.At = queue.LiveNotRunning, noon.Add(-time.Minute) }},
 	{name: "hung", change: func(f *fake) { f.live, f.st.At = queue.LiveHung, noon.Add(-time.Minute) }},
@@ -149,14 +163,19 @@ func fits(t interface {
 // TestAnyKeysOnAnySize presses random keys on screens of random sizes, while jobs come and go.
 func TestAnyKeysOnAnySize(t *testing.T) {
 	names := []string{"enter", "esc", "up", "down", "pgdown", "pgup", "home", "end", "tab", "backspace", "ctrl+u", "space", "日本語", "\x00\x1b"}
-	for _, c := range "?/lerxpRusSkjgGfnNyYTqynz12345[]: !" {
+	for _, c := range "?/lerxpRusSkjgGfnNyYTqynz12345[]: !abtwME+-=" {
 		names = append(names, string(c))
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		f := newFake()
-		m := screen(t, f, 80, 24, func(o *Options) { o.UTF8 = rapid.Bool().Draw(rt, "utf8") })
+		m := screen(t, f, 80, 24, func(o *Options) { bundles(o); o.UTF8 = rapid.Bool().Draw(rt, "utf8") })
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
-			switch rapid.IntRange(0, 9).Draw(rt, "what") {
+			switch rapid.IntRange(0, 10).Draw(rt, "what") {
+			case 10:
+				send(m, tea.MouseMsg{
+					X: rapid.IntRange(0, 200).Draw(rt, "x"), Y: rapid.IntRange(0, 60).Draw(rt, "y"), Action: tea.MouseActionPress,
+					Button: rapid.SampledFrom([]tea.MouseButton{tea.MouseButtonLeft, tea.MouseButtonWheelUp, tea.MouseButtonWheelDown}).Draw(rt, "button"),
+				})
 			case 0:
 				send(m, tea.WindowSizeMsg{Width: rapid.IntRange(1, 200).Draw(rt, "width"), Height: rapid.IntRange(1, 60).Draw(rt, "height")})
 			case 1:

@@ -30,6 +30,7 @@ type prompter struct {
 	r      *wizard.Result
 	person bool // somebody at a terminal answers
 	wrongs int  // answers to the question for a source that were of no use
+	ahead  *previewer
 }
 
 // askRest asks what the flags leave open.
@@ -42,7 +43,7 @@ func (c *console) askRest(ctx context.Context, o *createOptions, r *wizard.Resul
 		return ending{draft: o.resume}, nil
 	}
 	in, isFile := c.in.(*os.File)
-	p := &prompter{con: c, ctx: ctx, r: r, person: isFile && isTTY(in)}
+	p := &prompter{con: c, ctx: ctx, r: r, person: isFile && isTTY(in), ahead: c.newPreviewer(o.from)}
 	how := ending{asked: true, draft: o.resume || p.person}
 	p.listen()
 	if r.Form.Empty() && o.from == "" {

@@ -27,7 +27,46 @@ func (p *prompter) ask() error {
 			}
 		}
 	}
+	if err := p.foresee(); err != nil {
+		return err
+	}
 	return p.askEnd()
+}
+
+// foresee says what would become of the answers: the plan of each job, how long it takes, what space it needs.
+func (p *prompter) foresee() error {
+	ahead, err := p.ahead.preview(p.ctx, p.r.Form, p.r.Copy)
+	if cerr := p.ctx.Err(); cerr != nil {
+		return cerr
+	}
+	if err != nil {
+		p.tell("note: %v", err)
+		return nil
+	}
+	for _, vm := range ahead.VMs {
+		for _, l := range vm.Plan {
+			p.tell("%s", l)
+		}
+		if vm.Fails != "" {
+			p.tell("the job for %s would fail: %s", vm.Name, strings.TrimSpace(vm.Code+" "+vm.Fails))
+			if vm.Hint != "" {
+				p.tell("try: %s", vm.Hint)
+			}
+		}
+	}
+	for _, s := range []string{ahead.Time(), ahead.Turn()} {
+		if s != "" {
+			p.tell("%s", s)
+		}
+	}
+	for _, place := range ahead.Places {
+		short := ""
+		if place.Short() {
+			short = "note: the space runs short, so that the job waits: "
+		}
+		p.tell("%s%s", short, place.String())
+	}
+	return nil
 }
 
 // first are the fields that are asked in any case; the others on request.
@@ -43,7 +82,7 @@ func (p *prompter) askVM(i int) error {
 			return err
 		}
 	}
-	fields := answers.Fields()
+	fields := answers.FieldsWith(p.ahead.def.fields())
 	for _, path := range first[1:] {
 		at := slices.IndexFunc(fields, func(f answers.Field) bool { return f.Path == path })
 		if at < 0 {

@@ -278,9 +278,11 @@ func createScreen(ctx context.Context, con *console, o *createOptions, form answ
 	if err != nil {
 		return err
 	}
+	ahead := con.newPreviewer(o.from)
 	opt := wizard.Options{
 		In: con.in, Out: con.out.(*os.File), Now: con.now, Theme: theme, NoColor: !con.style.color, UTF8: con.style.utf8,
 		Form: form, Notes: lost, Dir: dir, File: o.save, Copy: o.copy, Files: hostFiles{}, Keep: con.keepDraft,
+		Defaults: ahead.def.fields(), Preview: ahead.preview,
 		Save: func(path string, content []byte, replace bool) error {
 			return saveManifest(path, content, replace || o.replace)
 		},

@@ -75,7 +75,9 @@ type Options struct {
 	File  string       // where to save, as a proposal; "" = after the VM's name
 	Copy  bool         // hand in the files too
 
-	Files Files
+	Files    Files
+	Defaults answers.Defaults // the daemon's; what is not among them is the product's
+	Preview  PreviewFunc      // nil = nothing can be told beforehand
 	// Keep keeps the answers across a crash. It is called after changes, never twice at the same time.
 	Keep func(answers.Form) error
 	// Save writes the manifest. A file that is there is fs.ErrExist unless it may be replaced.

@@ -15,7 +15,9 @@ import (
 )
 
 // views are how the review shows the manifest.
-var views = []string{"YAML", "JSON", "difference from the defaults", "command line"}
+var views = []string{"YAML", "JSON", "difference from the defaults", "command line", "plan"}
+
+const viewPlan = 4
 
 // choices are the ways to end, in the order in which the review has them.
 var choices = []struct {
@@ -253,6 +255,15 @@ func (m *model) discard() {
 
 func (m *model) choose(by int) { m.choice = (m.choice + by + len(choices)) % len(choices) }
 
+// togglePlan shows the plan, and the manifest again.
+func (m *model) togglePlan() {
+	if m.scroll = 0; m.view == viewPlan {
+		m.view = 0
+		return
+	}
+	m.view = viewPlan
+}
+
 func (m *model) nextView() { m.view, m.scroll = (m.view+1)%len(views), 0 }
 
 // finish does what is chosen at the end. Nothing that is wrong is saved or submitted.
@@ -266,6 +277,17 @@ func (m *model) finish() tea.Cmd {
 			return nil
 		}
 	}
+	if p, there := m.foreseen(); there && action != Save && action != Print {
+		if why := p.Objection(); why != "" {
+			m.ask = &question{text: why + ". Go on?", yes: func() tea.Cmd { return m.proceed(action) }}
+			return nil
+		}
+	}
+	return m.proceed(action)
+}
+
+// proceed saves or ends.
+func (m *model) proceed(action Action) tea.Cmd {
 	if action == Submit || action == Print {
 		return m.end(action)
 	}

@@ -26,12 +26,25 @@ type fake struct {
 	dirs  map[string][]Entry
 	facts map[string]Facts
 	draft answers.Form
+	ahead Preview
+	asked []version // what previews were made of
 	saved map[string]string
 	fails error
 }
 
 func newFake() *fake {
 	return &fake{
+		ahead: Preview{
+			Past: 12, Before: 3,
+			VMs: []Planned{{Name: "web01", Took: 6*time.Minute + 12*time.Second, Known: true, Plan: []string{
+				"plan for web01", "  load      open web01.vmdk: vmdk monolithicFlat, 40.0 GiB, 21.0 GiB to read", "  inspect   find the operating system", "  fix       repair the boot loader's configuration",
+				"  convert   web01.vmdk -> web01.qcow2: qcow2, compressed with zstd, at most 21.8 GiB", "  validate  read the images back and compare their content with the source's", "writes at most 21.8 GiB",
+			}}},
+			Places: []Place{
+				{What: "output", Dir: "/srv/kvm", Free: 1900 * gib, Total: 4000 * gib, Reserved: 640 * gib, Need: 218 * gib / 10},
+				{What: "queue", Dir: "/var/lib/hyper2kvm/workflow", Free: 412 * gib, Total: 1000 * gib},
+			},
+		},
 		saved: map[string]string{},
 		dirs: map[string][]Entry{
 			"/vm": {{Name: "web01", Dir: true}, {Name: "pipe.vmdk", Odd: true}},
@@ -77,6 +90,13 @@ func (f *fake) Probe(_ context.Context, path string) (Facts, error) {
 	return facts, nil
 }
 
+func (f *fake) preview(_ context.Context, _ answers.Form, copy bool) (Preview, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, version{len(f.asked), copy})
+	return f.ahead, f.fails
+}
+
 func (f *fake) keep(form answers.Form) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,7 +118,7 @@ func (f *fake) save(path string, content []byte, replace bool) error {
 func screen(tb testing.TB, f *fake, w, h int, change func(*Options)) *model {
 	tb.Helper()
 	o := Options{
-		Now: func() time.Time { return noon }, Theme: "mono", UTF8: true, Form: answers.New(), Dir: "/vm/web01", Files: f, Keep: f.keep, Save: f.save,
+		Now: func() time.Time { return noon }, Theme: "mono", UTF8: true, Form: answers.New(), Dir: "/vm/web01", Files: f, Keep: f.keep, Save: f.save, Preview: f.preview,
 	}
 	if change != nil {
 		change(&o)

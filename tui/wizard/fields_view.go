@@ -36,6 +36,12 @@ func (m *model) fieldsView(w, h int) []line {
 		below = append(below, m.rule(w, "detected", "b: files"))
 		below = append(below, facts[:min(len(facts), 6)]...)
 	}
+	if s == answers.Output && m.opt.Preview != nil {
+		if room := h - len(below) - min(len(list), h/2) - 1; room >= 2 {
+			space := m.spaceLines(w)
+			below = append([]line{m.rule(w, "time and space", "")}, append(space[:min(len(space), room)], below...)...)
+		}
+	}
 	shown := window(list, m.at[s], h-len(below))
 	return append(filled(shown, h-len(below)), below...)
 }
@@ -112,10 +118,14 @@ func (m *model) fieldLine(r row, wide int, selected bool, w int) line {
 		}
 		spans = append(spans, look.Span{Text: v, Role: role})
 	}
-	if head, ok := answers.FieldOf(r.Stage); ok && !r.Head() && !head.On(vm) {
+	if head, ok := m.head(r); ok && !r.Head() && !head.On(vm) {
 		spans = append(spans, look.Span{Text: " " + head.Path + " is off", Role: look.Warn})
 	} else if r.value(vm) == "" && r.Kind != answers.Lines && r.Default != "" {
-		spans = append(spans, look.Span{Text: " default", Role: look.Dim})
+		word := " default"
+		if r.Own {
+			word = " the daemon's default"
+		}
+		spans = append(spans, look.Span{Text: word, Role: look.Dim})
 	}
 	return line{spans: m.fit(spans, w), selected: selected}
 }

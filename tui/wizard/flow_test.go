@@ -55,6 +55,93 @@ func TestFromFileToManifest(t *testing.T) {
 	}
 }
 
+// TestPreviewIsOfTheAnswersAsTheyAre: it is made on the steps that show it, of right answers only, and anew when they change.
+func TestPreviewIsOfTheAnswersAsTheyAre(t *testing.T) {
+	f := newFake()
+	m := screen(t, f, 80, 24, oneVM)
+	keys(m, "tab")
+	if len(f.asked) != 0 {
+		t.Errorf("previews were made before anybody sees them: %v", f.asked)
+	}
+	keys(m, "tab", "?", "?", "up", "down")
+	if _, there := m.foreseen(); !there || len(f.asked) != 1 {
+		t.Errorf("on the step Output: %v", f.asked)
+	}
+	field(t, m, "output_format")
+	keys(m, "right")
+	if _, there := m.foreseen(); !there || len(f.asked) != 2 {
+		t.Errorf("after a change: %v", f.asked)
+	}
+	field(t, m, "compress_level")
+	keys(m, "enter", "x", "enter")
+	if _, there := m.foreseen(); there || len(f.asked) != 2 || !strings.Contains(m.View(), "known when nothing is wrong any more") {
+		t.Errorf("of wrong answers: %v\n%s", f.asked, m.View())
+	}
+	keys(m, "d", "tab", "i")
+	if last := f.asked[len(f.asked)-1]; !last.copy || m.page != pageReview {
+		t.Errorf("files are handed in, but the preview is of files that are not: %v", f.asked)
+	}
+	f.fails = errors.New("the workflow directory is gone")
+	keys(m, "i", "p")
+	if !strings.Contains(m.View(), "cannot be looked at: the workflow directory is gone") {
+		t.Errorf("%s", m.View())
+	}
+}
+
+// TestWhatWouldFailIsAskedFor: nothing that would fail, or find no space, is submitted without a question. Saving is.
+func TestWhatWouldFailIsAskedFor(t *testing.T) {
+	for name, change := range map[string]func(*fake){
+		"web01 would fail: H2K-SRC-004 too short. Go on?": func(f *fake) {
+			f.ahead.VMs[0] = Planned{Name: "web01", Fails: "too short", Code: manifest.CodeSourceTruncated}
+		},
+		"the space runs short, so that the job waits: output /srv/kvm: 1.86 TiB free, 640 GiB of it reserved; needs at most 1.27 TiB. Go on?": func(f *fake) {
+			f.ahead.Places[0].Need = 1300 * gib
+		},
+	} {
+		f := newFake()
+		change(f)
+		m := screen(t, f, 80, 24, oneVM)
+		keys(m, "4", "right", "right", "enter")
+		if m.ask == nil || m.ask.text != name {
+			t.Fatalf("asked %+v, want %q", m.ask, name)
+		}
+		keys(m, "n")
+		if m.result.Action != Left {
+			t.Errorf("%s: no was taken for yes", name)
+		}
+		keys(m, "enter", "y")
+		if m.result.Action != Submit {
+			t.Errorf("%s: yes did %d", name, m.result.Action)
+		}
+		m = screen(t, f, 80, 24, oneVM)
+		keys(m, "4", "right", "enter")
+		if m.ask != nil || m.input == nil {
+			t.Errorf("%s: saving asks %+v", name, m.ask)
+		}
+	}
+}
+
+// TestPreviewTexts: what is known is said, and what is not known too.
+func TestPreviewTexts(t *testing.T) {
+	one := Planned{Took: 90 * time.Second, Known: true}
+	for got, want := range map[string]string{
+		Preview{VMs: []Planned{one}, Past: 1}.Time():                                          "about 1m30s, as the last 1 job went",
+		Preview{VMs: []Planned{one, one}, Past: 4}.Time():                                     "about 3m00s, as the last 4 jobs went, if one runs at a time",
+		Preview{VMs: []Planned{one, {}}, Past: 4}.Time():                                      "time unknown",
+		Preview{VMs: []Planned{{}}}.Time():                                                    "time unknown: no job has finished here that it could be estimated from",
+		Place{What: "output", Dir: "/o", Free: gib, Total: gib, Vague: true}.String():         "output /o: 1.00 GiB free; the need is known when the sources are unpacked",
+		Place{What: "output", Dir: "/o", Free: gib, Need: gib, Vague: true}.String():          "output /o: 1.00 GiB free; needs more than 1.00 GiB",
+		Place{What: "queue", Dir: "/w", Free: gib}.String():                                   "queue /w: 1.00 GiB free; nothing is needed",
+		Place{What: "queue", Unknown: "permission denied"}.String():                           "queue: permission denied",
+		Preview{Before: 1}.Turn():                                                             "1 job is queued before it",
+		Preview{VMs: []Planned{{Name: "a", Fails: "x"}, {Name: "b", Fails: "y"}}}.Objection(): "a would fail: x (and 1 more)",
+	} {
+		if got != want {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
+}
+
 // TestGoingBackLosesNothing: whatever was answered is there on the way back and forth.
 func TestGoingBackLosesNothing(t *testing.T) {
 	m := screen(t, newFake(), 80, 24, threeVMsRight)

@@ -45,6 +45,7 @@ type model struct {
 	profile termenv.Profile
 	paint   *look.Painter
 	actions []action
+	fields  []answers.Field // with the daemon's defaults
 	gate    gate
 
 	width, height int
@@ -76,7 +77,8 @@ type model struct {
 	scroll int
 	choice int // among the ways to end
 
-	result Result
+	preview previews
+	result  Result
 }
 
 // input is a line being typed.
@@ -113,7 +115,7 @@ func newModel(ctx context.Context, o Options, profile termenv.Profile) (*model, 
 	if o.Draft != nil {
 		m.from, m.page = m.page, pageDraft
 	}
-	m.actions = actions()
+	m.actions, m.fields = actions(), answers.FieldsWith(o.Defaults)
 	m.result.Copy = o.Copy
 	m.files = browser{dir: o.Dir, facts: map[string]probed{}}
 	if len(o.Notes) > 0 {
@@ -153,8 +155,10 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case savedMsg:
 		cmd = m.gotSaved(msg)
+	case previewMsg:
+		m.gotPreview(msg)
 	}
-	return m, tea.Batch(cmd, m.probe())
+	return m, tea.Batch(cmd, m.probe(), m.look())
 }
 
 // current are the answers of the VM that is shown.
@@ -181,10 +185,19 @@ func (m *model) step() answers.Step {
 	return answers.Source
 }
 
+// head is the switch of the stage that a field is part of.
+func (m *model) head(r row) (answers.Field, bool) {
+	i := slices.IndexFunc(m.fields, func(f answers.Field) bool { return f.Path == r.Stage })
+	if i < 0 {
+		return answers.Field{}, false
+	}
+	return m.fields[i], true
+}
+
 // rows are the fields of a step.
 func (m *model) rows(s answers.Step) []row {
 	var out []row
-	for _, f := range answers.Fields() {
+	for _, f := range m.fields {
 		if f.Step != s {
 			continue
 		}

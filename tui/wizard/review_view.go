@@ -16,10 +16,11 @@ func (m *model) reviewView(w, h int) []line {
 	if w >= widthForBoth && m.view < 2 {
 		half := w / 2
 		left := m.scrolled(m.manifestLines(half-1), room)
-		right := append([]line{m.rule(w-half, "difference from the defaults", "")}, m.changeLines(w-half)...)
-		if len(right) > room/2 {
-			right = append(right[:max(room/2, 0)], text(look.Dim, " "+m.paint.Glyph(look.More)+" v shows all"))
+		var right []line
+		if m.opt.Preview != nil {
+			right = m.block("plan", "p", m.planLines(w-half), w-half, room/2)
 		}
+		right = append(right, m.block("difference from the defaults", "v", m.changeLines(w-half), w-half, room/4)...)
 		right = append(right, m.rule(w-half, "the same without the wizard", ""))
 		right = append(right, m.commandLines(w-half)...)
 		body = m.columns(left, right, w, room)
@@ -29,6 +30,15 @@ func (m *model) reviewView(w, h int) []line {
 	return append(filled(body, room), below...)
 }
 
+// block are lines under a title, no more of them than there is room for.
+func (m *model) block(title, key string, lines []line, w, room int) []line {
+	out := []line{m.rule(w, title, "")}
+	if room = max(room, 3); len(lines) > room {
+		lines = append(lines[:room-1:room-1], text(look.Dim, " "+m.paint.Glyph(look.More)+" "+key+" shows all"))
+	}
+	return append(out, lines...)
+}
+
 // viewLines is the view that was chosen.
 func (m *model) viewLines(w int) []line {
 	switch m.view {
@@ -36,6 +46,8 @@ func (m *model) viewLines(w int) []line {
 		return m.changeLines(w)
 	case 3:
 		return m.commandLines(w)
+	case viewPlan:
+		return m.planLines(w)
 	}
 	return m.manifestLines(w)
 }
@@ -60,7 +72,7 @@ func (m *model) manifestLines(w int) []line {
 func (m *model) changeLines(w int) []line {
 	var out []line
 	vm := -1
-	for _, c := range m.form.Changes() {
+	for _, c := range m.form.Changes(m.fields) {
 		if c.VM != vm && len(m.form.VMs) > 1 {
 			out = append(out, text(look.Title, fmt.Sprintf(" VM %d %s", c.VM+1, m.form.VMs[c.VM].Name())))
 		}
@@ -121,6 +133,9 @@ func (m *model) reviewEnd(w, h int) []line {
 		where = "files are handed in with it"
 	}
 	out = append(out, line{spans: m.fit([]look.Span{{Text: verdict + "   "}, {Text: "i", Role: look.Key}, {Text: ": " + where, Role: look.Dim}}, w)})
+	if m.opt.Preview != nil {
+		out = append(out, m.foreseenLine(w))
+	}
 	var buttons []look.Span
 	for i, c := range choices {
 		title, role := "  "+c.title+"  ", look.Dim

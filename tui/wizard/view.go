@@ -142,7 +142,7 @@ func (m *model) foot(w, h int) []line {
 	var out []line
 	switch {
 	case m.ask != nil:
-		out = append(out, line{spans: m.fit([]look.Span{{Text: " " + m.ask.text + " ", Role: look.Warn}, {Text: "y: yes  any other key: no", Role: look.Key}}, w)})
+		out = append(out, m.askLine(w))
 	case m.input != nil:
 		out = append(out, m.inputLine(w))
 	case len(m.note.spans) > 0:
@@ -154,6 +154,13 @@ func (m *model) foot(w, h int) []line {
 		out = append(out, m.rule(w, "", ""))
 	}
 	return append(out, m.hints(w))
+}
+
+// askLine is a question, and how to answer it: that is seen however long the question is.
+func (m *model) askLine(w int) line {
+	const keys = "y: yes  any other key: no"
+	q := look.Cut(m.safe(" "+m.ask.text), max(w-len(keys)-2, w/3), m.paint.Glyph(look.More))
+	return line{spans: m.fit([]look.Span{{Text: q + " ", Role: look.Warn}, {Text: keys, Role: look.Key}}, w)}
 }
 
 // inputLine is what is being typed, scrolled so that the cursor is seen.

@@ -16,6 +16,7 @@ import (
 	"github.com/rivo/uniseg"
 	"pgregory.net/rapid"
 
+	"hyper2kvm/internal/manifest"
 	"hyper2kvm/tui/look"
 	"hyper2kvm/tui/wizard/answers"
 )
@@ -56,6 +57,11 @@ func threeVMs(o *Options) {
 	}}
 }
 
+func unknown(f *fake) {
+	f.ahead.Past, f.ahead.Before, f.ahead.VMs[0].Known = 0, 0, false
+	f.ahead.Places = []Place{{What: "output", Unknown: "the daemon's output_dir is not known here"}, {What: "queue", Dir: "/w", Free: 5 * gib, Total: 9 * gib, Vague: true}}
+}
+
 // pages are the screens that are kept as golden ones.
 var pages = []struct {
 	name   string
@@ -78,6 +84,17 @@ var pages = []struct {
 	{name: "stages", opt: oneVM, keys: []string{"2"}},
 	{name: "stages-off", opt: oneVM, keys: []string{"2"}, at: "fix", then: []string{"space", "down", "right"}},
 	{name: "output", opt: oneVM, keys: []string{"3"}},
+	{name: "output-short", opt: oneVM, keys: []string{"3"}, change: func(f *fake) { f.ahead.Places[0].Free = 650 * gib }},
+	{name: "output-unknown", opt: oneVM, keys: []string{"3"}, change: unknown},
+	{name: "output-daemon", keys: []string{"3"}, opt: func(o *Options) {
+		oneVM(o)
+		o.Defaults = answers.Defaults{"output_format": "raw", "output_dir": "/srv/kvm", "compress": "false", "compress_level": "9", "boot_test": "true"}
+	}},
+	{name: "review-plan", opt: oneVM, keys: []string{"4", "p"}},
+	{name: "review-fails", opt: oneVM, keys: []string{"4", "p", "enter"}, change: func(f *fake) {
+		f.ahead.VMs[0] = Planned{Name: "web01", Code: manifest.CodeSourceTruncated, Fails: "the image ends at 3.0 GiB, its header says 40 GiB", Hint: "Copy the file again."}
+	}},
+	{name: "review-unknown", opt: oneVM, keys: []string{"4", "p"}, change: unknown},
 	{name: "review", opt: oneVM, keys: []string{"4"}},
 	{name: "review-json", opt: oneVM, keys: []string{"4", "v"}},
 	{name: "review-difference", opt: oneVM, keys: []string{"4", "v", "v"}},
@@ -175,7 +192,7 @@ func fits(t interface {
 func TestAnyKeysOnAnySize(t *testing.T) {
 	names := []string{"enter", "esc", "up", "down", "left", "right", "pgdown", "pgup", "home", "end", "tab", "shift+tab", "backspace", "delete", "ctrl+u",
 		"ctrl+k", "space", "日本語é", "\x00\x1b", "{", "/vm/web01/web01.ova"}
-	for _, c := range "?/hjklbdvixacJTyYn1234[]:.Qg~'\"," {
+	for _, c := range "?/hjklbdvixacJTyYnp1234[]:.Qg~'\"," {
 		names = append(names, string(c))
 	}
 	rapid.Check(t, func(rt *rapid.T) {

@@ -241,10 +241,38 @@ func TestArgsAndChanges(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	var got []string
-	for _, c := range f.Changes() {
+	for _, c := range f.Changes(answers.Fields()) {
 		got = append(got, fmt.Sprintf("%d %s %q->%q %v", c.VM, c.Path, c.Default, c.Value, c.Same))
 	}
 	if s := strings.Join(got, "; "); !strings.Contains(s, `0 compress "true"->"false" false`) || !strings.Contains(s, `1 output_format "qcow2"->"qcow2" true`) {
 		t.Error(s)
+	}
+}
+
+// TestDefaultsOfADaemon: each setting is the default of its field, and the product's settings are the product's defaults.
+func TestDefaultsOfADaemon(t *testing.T) {
+	product := answers.DefaultsOf(manifest.ProductDefaults(), "")
+	for _, f := range answers.FieldsWith(product) {
+		if f.Own {
+			t.Errorf("%s: the product's own default %q differs from that of the table", f.Path, f.Default)
+		}
+	}
+	d := manifest.Defaults{
+		Format: "raw", Compression: "zstd", Level: 9, FstabMode: "noop", NetworkLevel: "aggressive", Serial: true, BootTest: true,
+		Networks: map[string]string{"VM Network": "bridge:br0"},
+	}
+	want := map[string]string{
+		"output_format": "raw", "output_dir": "/srv/kvm", "compress": "false", "compression": "zstd", "compress_level": "9", "flatten": "false", "inspect": "false",
+		"fix": "false", "fstab_mode": "noop", "regen_initramfs": "false", "fix_grub": "false", "fix_network": "false", "network_fix_level": "aggressive",
+		"remove_vmware_tools": "false", "serial_console": "true", "compact": "false", "validate": "false", "boot_test": "true", "network_map": "VM Network=bridge:br0",
+	}
+	for _, f := range answers.FieldsWith(answers.DefaultsOf(d, "/srv/kvm")) {
+		if v, set := want[f.Path]; set != f.Own || set && v != f.Default {
+			t.Errorf("%s: default %q, the daemon's own %v, want %q", f.Path, f.Default, f.Own, v)
+		}
+		delete(want, f.Path)
+	}
+	if len(want) > 0 {
+		t.Errorf("no fields: %v", want)
 	}
 }

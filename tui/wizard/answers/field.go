@@ -78,6 +78,7 @@ type Field struct {
 	Stage   string   // the stage that it is part of, among Stages; "" for others
 	Values  []string // of a Word
 	Default string   // what holds without an answer; "" = nothing, or found out
+	Own     bool     // the default is the daemon's own and not the product's
 	Range   string
 	Does    string // what it is for
 	Needs   string // what it would need; "" = nothing that is worth a word

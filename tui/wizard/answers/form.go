@@ -120,10 +120,9 @@ type Change struct {
 	Same    bool // the answer is what would hold anyway
 }
 
-// Changes are the answers as differences from the defaults, VM by VM, in the order of the table.
-func (f Form) Changes() []Change {
+// Changes are the answers as differences from the defaults, VM by VM, in the order of the fields.
+func (f Form) Changes(fields []Field) []Change {
 	var out []Change
-	fields := Fields()
 	for i, vm := range f.VMs {
 		for _, field := range fields {
 			if v, ok := vm[field.Path]; ok {
