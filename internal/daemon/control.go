@@ -3,7 +3,10 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"hyper2kvm/internal/queue"
 )
@@ -81,11 +84,27 @@ func (d *Daemon) answer(ctx context.Context, r queue.Request) (string, error) {
 		d.inbox.Drain()
 		return "draining: running jobs finish, nothing more is claimed until resume or a restart", nil
 	case queue.VerbPause:
-		return "paused: running jobs go on, nothing more is claimed until resume", d.inbox.Pause("paused by " + userName(r.UID))
+		return "paused: running jobs go on, nothing more is claimed until resume", d.inbox.Pause(pauseReason(userName(r.UID), r.Reason))
 	case queue.VerbResume:
 		return "resumed", d.inbox.Resume()
 	}
 	return "", fmt.Errorf("%w: unknown verb %q", queue.ErrState, r.Verb)
+}
+
+// maxPauseReason bounds in bytes why somebody paused the queue: it stands on one line of every status.
+const maxPauseReason = 200
+
+// pauseReason is what the status says of a queue that somebody paused. why is theirs: what is no text is left out.
+func pauseReason(user, why string) string {
+	why = strings.Join(strings.FieldsFunc(why, func(r rune) bool { return r == utf8.RuneError || !unicode.IsGraphic(r) }), " ")
+	for len(why) > maxPauseReason {
+		_, size := utf8.DecodeLastRuneInString(why)
+		why = why[:len(why)-size]
+	}
+	if why = strings.TrimSpace(why); why == "" {
+		return "paused by " + user
+	}
+	return "paused by " + user + ": " + why
 }
 
 // cancel ends a running job, or takes a waiting one out of the drop zone into failed/.
