@@ -89,7 +89,7 @@ func (m *model) when(t *time.Time) string {
 	if t == nil || t.IsZero() {
 		return ""
 	}
-	return t.Format(time.DateTime) + " (" + look.Duration(m.now.Sub(*t)) + " ago)"
+	return t.Format(time.DateTime) + " (" + ageText(m.now.Sub(*t)) + " ago)"
 }
 
 func diskText(m *model, d manifest.DiskReport) string {

@@ -57,10 +57,22 @@ var columns = []column{
 func (m *model) age(j queue.Job) string {
 	for _, t := range []*time.Time{j.FinishedAt, j.StartedAt, j.QueuedAt} {
 		if t != nil && !t.IsZero() {
-			return look.Duration(m.now.Sub(*t))
+			return ageText(m.now.Sub(*t))
 		}
 	}
 	return ""
+}
+
+// ageText is an age to the minute, and in the first one to ten seconds. To the second, each row would be painted anew each second, for
+// nobody to read.
+func ageText(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return look.Duration(d.Truncate(10 * time.Second))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d/time.Minute))
+	}
+	return look.Duration(d)
 }
 
 func stageCell(m *model, j queue.Job, _ int) (string, look.Role) {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -14,18 +15,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// programs builds the client and the daemon.
+// builds are the programs, built when they are needed first.
+type builds struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+var built builds
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+func (b *builds) make() {
+	if b.dir, b.err = os.MkdirTemp("", "tui-test-"); b.err != nil {
+		return
+	}
+	out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", b.dir+"/", "../cmd/hyperctl", "../cmd/hyper2kvmd").CombinedOutput()
+	if err != nil {
+		b.err = fmt.Errorf("go build: %w\n%s", err, out)
+	}
+}
+
+// programs are the directory with the client and the daemon.
 func programs(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("SKIPPED: the programs are not built in short mode, so nothing is tried on a terminal")
 	}
-	bin := t.TempDir()
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"/", "../cmd/hyperctl", "../cmd/hyper2kvmd").CombinedOutput()
-	if err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	built.once.Do(built.make)
+	if built.err != nil {
+		t.Fatal(built.err)
 	}
-	return bin
+	return built.dir
 }
 
 // openTerminal makes a terminal on which nobody answers: its other end is a file that is only read.

@@ -1,4 +1,4 @@
-package wizard_test
+package tui_test
 
 import (
 	"bytes"
@@ -11,49 +11,6 @@ import (
 	"testing"
 	"time"
 )
-
-// tmux is a terminal that can be looked at.
-type tmux struct {
-	t      *testing.T
-	socket string
-}
-
-func (m tmux) run(args ...string) string {
-	m.t.Helper()
-	out, err := exec.CommandContext(m.t.Context(), "tmux", append([]string{"-S", m.socket, "-f", "/dev/null"}, args...)...).CombinedOutput()
-	if err != nil {
-		m.t.Fatalf("tmux %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
-
-func (m tmux) keys(keys ...string) {
-	m.t.Helper()
-	m.run(append([]string{"send-keys", "-t", "w"}, keys...)...)
-}
-
-// shows waits until the screen holds all of the words.
-func (m tmux) shows(words ...string) string {
-	m.t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	end := time.After(20 * time.Second)
-	for {
-		got := m.run("capture-pane", "-p", "-t", "w")
-		missing := false
-		for _, w := range words {
-			missing = missing || !strings.Contains(got, w)
-		}
-		if !missing {
-			return got
-		}
-		select {
-		case <-tick.C:
-		case <-end:
-			m.t.Fatalf("the screen never showed %q:\n%s", words, got)
-		}
-	}
-}
 
 // there waits for a file.
 func there(t *testing.T, pattern string) string {
@@ -78,13 +35,7 @@ func TestWizardInTmux(t *testing.T) {
 	if _, err := exec.LookPath("tmux"); err != nil {
 		t.Skip("SKIPPED: tmux is not installed, so the wizard was not tried on a real terminal")
 	}
-	if testing.Short() {
-		t.Skip("SKIPPED: the programs are not built in short mode, so the wizard was not tried on a real terminal")
-	}
-	bin, base := t.TempDir(), t.TempDir()
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"/", "../../cmd/hyperctl", "../../cmd/hyper2kvmd").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	bin, base := programs(t), t.TempDir()
 	w, out, files := filepath.Join(base, "w"), filepath.Join(base, "out"), filepath.Join(base, "files")
 	for _, dir := range []string{w, out, files} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
@@ -145,8 +96,13 @@ func TestWizardInTmux(t *testing.T) {
 	m.shows("fstab_mode")
 	m.keys("Tab")
 	m.shows("output_format")
+	m.shows("time and space", "free; needs at most")
 	m.keys("Right", "Tab")
-	m.shows("output_format: raw", "[ Save and submit ]")
+	m.shows("output_format: raw", "[ Save and submit ]", "p: time unknown")
+	m.keys("p")
+	m.shows("plan for a", "-> a.raw: raw, at most", "output and queue")
+	m.keys("p")
+	m.shows("output_format: raw")
 	m.run("resize-window", "-t", "w", "-x", "60", "-y", "15")
 	m.shows("[ Save and submit ]", "q:quit")
 	m.keys("Enter")
