@@ -35,7 +35,7 @@ type Config struct {
 
 	ImportRoots []string // absolute directories that anybody's manifest may name sources in
 	OutputRoots []string // absolute directories that anybody's manifest may name outputs in
-	Operators   []string // names of users who may steer the jobs of others
+	Operators   []string // users, and groups with an @ before them, who may steer the jobs of others
 
 	// What jobs get where their manifests say nothing.
 	OutFormat         string // qcow2, raw, vdi or vmdk

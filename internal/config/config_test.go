@@ -62,8 +62,8 @@ func TestPromised(t *testing.T) {
 		{"stop_timeout: 90\nstall_timeout: 1h30m\nsettle: 0.5\nmissing_timeout: \"48h\"\n", func(c *config.Config) {
 			c.StopTimeout, c.StallTimeout, c.Settle, c.MissingTimeout = 90*time.Second, 90*time.Minute, 500*time.Millisecond, 48*time.Hour
 		}},
-		{"import_roots: /srv/exports/\noutput_roots: [/srv/kvm, /srv/kvm]\noperators: [alice, bob]\nlog_file: /var/log/x.log\nlog_level: debug\n", func(c *config.Config) {
-			c.ImportRoots, c.OutputRoots, c.Operators = []string{"/srv/exports"}, []string{"/srv/kvm"}, []string{"alice", "bob"}
+		{"import_roots: /srv/exports/\noutput_roots: [/srv/kvm, /srv/kvm]\noperators: [alice, '@kvm']\nlog_file: /var/log/x.log\nlog_level: debug\n", func(c *config.Config) {
+			c.ImportRoots, c.OutputRoots, c.Operators = []string{"/srv/exports"}, []string{"/srv/kvm"}, []string{"alice", "@kvm"}
 			c.LogFile, c.LogLevel = "/var/log/x.log", "debug"
 		}},
 		{"network_fix_level: full\ncompression: zstd\ncompress_level: 19\nboot_test: true\nvalidate: false\nfix: false\n", func(c *config.Config) {
@@ -103,7 +103,8 @@ func TestProblems(t *testing.T) {
 		{"c.yaml", "compress_level: 12\n", `c.yaml:1:17: error H2K-CFG-001: compress_level: zlib has the levels 1 to 9, got 12`},
 		{"c.yaml", "input: a.vmdk\n", `c.yaml:1:1: error H2K-CFG-001: unknown key "input" (a VM belongs in a manifest; drop it into to_be_processed/)`},
 		{"c.yaml", "workflow_mode: false\n", `c.yaml:1:16: error H2K-CFG-001: workflow_mode: the daemon has no other mode of work (write true, or remove the key)`},
-		{"c.yaml", "operators: ['a b', root]\n", `c.yaml:1:12: error H2K-CFG-001: operators: want the name of a user, got "a b"`},
+		{"c.yaml", "operators: ['a b', root]\n", `c.yaml:1:12: error H2K-CFG-001: operators: want the name of a user, or of a group with an @ before it, got "a b"`},
+		{"c.yaml", "operators: ['@']\n", `c.yaml:1:12: error H2K-CFG-001: operators: want the name of a user, or of a group with an @ before it, got "@"`},
 		{"c.yaml", "mode: disk\nmode: manifest\n", `c.yaml:2:1: error H2K-CFG-001: the key "mode" stands twice, first in line 1`},
 		{"c.yaml", "a: *b\n", `c.yaml:1:4: error H2K-CFG-001: YAML aliases are not read (write the value out)`},
 		{"c.json", `{"mode": "disk",}`, `c.json:1:17: error H2K-CFG-001: JSON has no comma after the last entry (remove the comma)`},

@@ -65,7 +65,7 @@ var shape = &sy.Shape{
 		{Key: "log_level", Type: sy.TypeWord, Values: []string{"debug", "info", "warn", "error"}, Default: "info", Text: "How much is logged."},
 		{Key: "import_roots", Type: sy.TypeTexts, Max: maxRoots, Text: "Directories that anybody's manifest may name sources in."},
 		{Key: "output_roots", Type: sy.TypeTexts, Max: maxRoots, Text: "Directories that anybody's manifest may name outputs in."},
-		{Key: "operators", Type: sy.TypeTexts, Max: maxRoots, Text: "Users who may cancel, retry and release the jobs of others."},
+		{Key: "operators", Type: sy.TypeTexts, Max: maxRoots, Text: "Users who may cancel, retry and release the jobs of others, pause and drain; @NAME is a whole group."},
 		{Key: "out_format", Type: sy.TypeWord, Values: []string{"qcow2", "raw", "vdi", "vmdk"}, Default: "qcow2", Text: "Format of the images that are written."},
 		{Key: "compress", Type: sy.TypeBool, Default: "true", Text: "Compress images; qcow2 only."},
 		{Key: "compression", Type: sy.TypeWord, Values: []string{"zlib", "zstd"}, Default: "zlib", Text: "Method of compression."},

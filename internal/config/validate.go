@@ -72,8 +72,8 @@ func (c *Config) check() []sy.Fault {
 		c.OutputRoots[i] = k.dir("output_roots", c.OutputRoots[i])
 	}
 	for _, user := range c.Operators {
-		if user == "" || len(user) > 256 || strings.ContainsAny(user, ":/ \t\n") || user[0] == '-' || sy.Printable(user) != user {
-			k.fault("operators", "", "want the name of a user, got %s", sy.Quote(user))
+		if user == "" || user == "@" || len(user) > 256 || strings.ContainsAny(user, ":/ \t\n") || user[0] == '-' || sy.Printable(user) != user {
+			k.fault("operators", "", "want the name of a user, or of a group with an @ before it, got %s", sy.Quote(user))
 		}
 	}
 	if c.MaxJobs < 1 || c.MaxJobs > MaxMaxJobs {

@@ -74,7 +74,7 @@ func (t trust) operator(s Settings, uid, submitter uint32) error {
 		return nil
 	}
 	name := userName(uid)
-	if slices.Contains(s.Operators, name) {
+	if isOperator(s.Operators, uid, name, groupsOf) {
 		return nil
 	}
 	return &policyError{
@@ -82,6 +82,39 @@ func (t trust) operator(s Settings, uid, submitter uint32) error {
 		Message: fmt.Sprintf("the job belongs to %s, and %s is not among the operators", userName(submitter), name),
 		Hint:    "ask an administrator to add to the daemon's configuration: operators: [" + name + "]",
 	}
+}
+
+// isOperator reports whether operators name a user: by name, by number as users of a directory service have to be, or by a group, which
+// has an @ before it. groupsOf is asked only where a group stands.
+func isOperator(operators []string, uid uint32, name string, groupsOf func(uid uint32) []string) bool {
+	for _, o := range operators {
+		if group, is := strings.CutPrefix(o, "@"); is && slices.Contains(groupsOf(uid), group) {
+			return true
+		}
+		if o == name || o == strconv.FormatUint(uint64(uid), 10) {
+			return true
+		}
+	}
+	return false
+}
+
+// groupsOf are the names of the groups of a user, as /etc/passwd and /etc/group have them now.
+func groupsOf(uid uint32) []string {
+	u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
+	if err != nil {
+		return nil
+	}
+	ids, err := u.GroupIds()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, id := range ids {
+		if g, err := user.LookupGroupId(id); err == nil {
+			names = append(names, g.Name)
+		}
+	}
+	return names
 }
 
 // under reports whether path is root or below it. Both are cleaned and absolute; symbolic links are dealt with where the file is

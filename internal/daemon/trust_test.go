@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,5 +62,33 @@ func TestOperators(t *testing.T) {
 		if err := tr.operator(s, c.uid, c.submitter); (err == nil) != c.ok {
 			t.Errorf("user %d about a job of %d: got %v, want allowed %t", c.uid, c.submitter, err, c.ok)
 		}
+	}
+}
+
+func TestIsOperator(t *testing.T) {
+	groups := func(uid uint32) []string {
+		return map[uint32][]string{1000: {"alice", "hyper2kvm"}, 1001: {"bob"}}[uid]
+	}
+	for _, c := range []struct {
+		operators []string
+		uid       uint32
+		name      string
+		ok        bool
+	}{
+		{nil, 1000, "alice", false},
+		{[]string{"@hyper2kvm"}, 1000, "alice", true},
+		{[]string{"@hyper2kvm"}, 1001, "bob", false},
+		{[]string{"@hyper2kvm", "bob"}, 1001, "bob", true},
+		{[]string{"hyper2kvm"}, 1000, "alice", false}, // a user of that name, not the group
+		{[]string{"@"}, 1000, "alice", false},
+		{[]string{"70001"}, 70001, "user 70001", true},
+		{[]string{"@hyper2kvm"}, 70001, "user 70001", false},
+	} {
+		if got := isOperator(c.operators, c.uid, c.name, groups); got != c.ok {
+			t.Errorf("%q, user %d: %t", c.operators, c.uid, got)
+		}
+	}
+	if got := groupsOf(0); !slices.Contains(got, "root") {
+		t.Errorf("root is in the groups %q", got)
 	}
 }
