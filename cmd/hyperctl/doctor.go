@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -68,9 +69,15 @@ func runDoctor(ctx context.Context, con *console) error {
 
 // doctorOptions say what there is to look at: the workflow directory that the other commands use, and the daemon's configuration.
 func (c *console) doctorOptions() doctor.Options {
-	o := doctor.Options{Accel: c.acceleration, Clock: time.Now}
-	conf := c.knownConfig()
-	o.OutputDir = conf.OutputDir
+	o := doctor.Options{Accel: c.acceleration, Clock: time.Now, Unit: doctor.FindUnit}
+	conf, fault := c.configOrDefault()
+	if fault != nil {
+		o.SettingsFault = fault.Error()
+	}
+	if path, err := filepath.Abs(c.opts.daemonConfig); err == nil && exists(path) {
+		o.Settings = path
+	}
+	o.OutputDir, o.Directories = conf.OutputDir, written(conf)
 	dir, err := findWorkflowDir(c.opts.workflowDir, c.opts.daemonConfig, defaultWorkflowDirs)
 	if err != nil {
 		return o
@@ -90,18 +97,41 @@ func (c *console) doctorOptions() doctor.Options {
 	return o
 }
 
-// knownConfig is the daemon's configuration, or the product's where it cannot be read.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// knownConfig is the daemon's configuration, or the product's where there is none or it cannot be used.
 func (c *console) knownConfig() config.Config {
-	conf, there, err := readDaemonConfig(c.opts.daemonConfig)
-	if err != nil || !there {
-		conf = config.Default()
-		_ = conf.Validate() // fills in the workflow directory; the defaults are valid
-	}
+	conf, _ := c.configOrDefault()
 	return conf
 }
 
+// configOrDefault is the same, and says what is wrong with the daemon's.
+func (c *console) configOrDefault() (conf config.Config, fault error) {
+	conf, there, fault := readDaemonConfig(c.opts.daemonConfig)
+	if fault != nil || !there {
+		conf = config.Default()
+		_ = conf.Validate() // fills in the workflow directory; the defaults are valid
+	}
+	return conf, fault
+}
+
+// written are the directories that a configuration makes the daemon write.
+func written(conf config.Config) []string {
+	dirs := append([]string{conf.WorkflowDir, conf.OutputDir}, conf.OutputRoots...)
+	if conf.LogFile != "" {
+		dirs = append(dirs, filepath.Dir(conf.LogFile))
+	}
+	return dirs
+}
+
 func runDropIn(con *console) error {
-	conf := con.knownConfig()
-	_, err := io.WriteString(con.out, doctor.DropIn(conf.WorkflowDir, conf.OutputDir, conf.OutputRoots))
+	conf, fault := con.configOrDefault()
+	if fault != nil {
+		return fault
+	}
+	_, err := io.WriteString(con.out, doctor.DropIn(written(conf)))
 	return err
 }

@@ -30,7 +30,7 @@ func checkQemuUser(_ context.Context, o Options) (Verdict, string, string) {
 			return Warn, err.Error(), ""
 		}
 		for dir := o.OutputDir; ; dir = filepath.Dir(dir) {
-			if st, err := os.Stat(dir); err == nil && !mayEnter(st, u.Uid, groups) {
+			if st, err := os.Stat(dir); err == nil && !may(st, u.Uid, groups, 0o1) {
 				return Warn, fmt.Sprintf("the user %s, who starts VMs, cannot enter %s", name, dir),
 					"setfacl -m u:" + name + ":x " + dir + "; or set output_group and output_mode in the daemon's configuration"
 			}
@@ -42,18 +42,18 @@ func checkQemuUser(_ context.Context, o Options) (Verdict, string, string) {
 	return "", "", ""
 }
 
-// mayEnter reports whether a user may search a directory, as its mode says.
-func mayEnter(st fs.FileInfo, uid string, groups []string) bool {
+// may reports whether a user in those groups has a right on a file, as its mode says: 4 to read, 1 to run or to enter.
+func may(st fs.FileInfo, uid string, groups []string, right fs.FileMode) bool {
 	sys, ok := st.Sys().(*syscall.Stat_t)
 	if !ok {
 		return true
 	}
 	mode := st.Mode().Perm()
-	if strconv.Itoa(int(sys.Uid)) == uid {
-		return mode&0o100 != 0
+	switch {
+	case strconv.Itoa(int(sys.Uid)) == uid:
+		right <<= 6
+	case slices.Contains(groups, strconv.Itoa(int(sys.Gid))):
+		right <<= 3
 	}
-	if slices.Contains(groups, strconv.Itoa(int(sys.Gid))) {
-		return mode&0o010 != 0
-	}
-	return mode&0o001 != 0
+	return mode&right != 0
 }

@@ -40,9 +40,13 @@ type Finding struct {
 type Options struct {
 	WorkflowDir string // absolute; "" = there is none yet
 	OutputDir   string // absolute; "" = not known
-	Accel       func(ctx context.Context) (kvm bool, why string)
-	Daemon      func() (running bool, text string) // nil leaves the daemon out
-	Clock       func() time.Time
+	// Settings is the daemon's configuration file, and SettingsFault what is wrong with it; "" = there is none, or nothing.
+	Settings, SettingsFault string
+	Directories             []string // absolute: where the configuration lets the daemon write
+	Accel                   func(ctx context.Context) (kvm bool, why string)
+	Daemon                  func() (running bool, text string)             // nil leaves the daemon out
+	Unit                    func(ctx context.Context) (u Unit, there bool) // nil leaves systemd out
+	Clock                   func() time.Time
 }
 
 // check is one row of the list.
@@ -54,10 +58,13 @@ type check struct {
 // checks is the list, in the order in which it is printed.
 var checks = []check{
 	{"libguestfs", checkGuestfs},
+	{"kernels", checkKernels},
 	{"qemu", checkQEMU},
 	{"kvm", checkKVM},
 	{"uefi", checkUEFI},
 	{"libvirt", checkLibvirt},
+	{"settings", checkSettings},
+	{"unit", checkUnit},
 	{"workflow", checkWorkflow},
 	{"one mount", checkOneMount},
 	{"leases", checkLeases},

@@ -72,7 +72,7 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-func TestMayEnter(t *testing.T) {
+func TestMay(t *testing.T) {
 	dir := t.TempDir()
 	uid, gid := os.Getuid(), os.Getgid()
 	for _, c := range []struct {
@@ -91,7 +91,7 @@ func TestMayEnter(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := mayEnter(st, itoa(c.uid), c.groups); got != c.want {
+		if got := may(st, itoa(c.uid), c.groups, 0o1); got != c.want {
 			t.Errorf("mode %o, user %d of %v: %v", c.mode, c.uid, c.groups, got)
 		}
 	}
@@ -101,11 +101,11 @@ func TestMayEnter(t *testing.T) {
 }
 
 func TestDropIn(t *testing.T) {
-	if got := DropIn("/var/lib/hyper2kvm/workflow", "/var/lib/hyper2kvm/output", nil); strings.Contains(got, "[Service]") {
+	if got := DropIn([]string{"/var/lib/hyper2kvm/workflow", "/var/lib/hyper2kvm/output", ""}); strings.Contains(got, "[Service]") {
 		t.Errorf("nothing is needed, got %s", got)
 	}
-	got := DropIn("/srv/vm/workflow", "/srv/vm", []string{`/mnt/big "disk" 100%`})
-	for _, want := range []string{`ReadWritePaths="/srv/vm"`, `ReadWritePaths="/mnt/big \"disk\" 100%%"`} {
+	got := DropIn([]string{"/srv/vm/workflow", "/srv/vm", `/mnt/big "disk" 100%`})
+	for _, want := range []string{`RequiresMountsFor="/srv/vm"`, `ReadWritePaths="/srv/vm"`, `ReadWritePaths="/mnt/big \"disk\" 100%%"`} {
 		if !strings.Contains(got, want+"\n") {
 			t.Errorf("%s is not in\n%s", want, got)
 		}

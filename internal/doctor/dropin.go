@@ -7,29 +7,41 @@ import (
 	"strings"
 )
 
-// DropIn returns a drop-in for the daemon's systemd unit that lets it write the directories that a configuration names, beside those that
-// the unit allows by itself. All directories that jobs move between must lie below one of them: each is a mount of its own inside the
+// DropIn returns a drop-in for the daemon's systemd unit that lets it write the directories that a configuration names, which are absolute,
+// beside those that the unit allows by itself. All directories that jobs move between must lie below one of them: each is a mount of its own inside the
 // unit, and a rename does not cross mounts.
-func DropIn(workflowDir, outputDir string, outputRoots []string) string {
-	dirs := []string{workflowDir, outputDir}
-	dirs = append(dirs, outputRoots...)
-	var paths []string
-	for _, d := range dirs {
-		covered := slices.ContainsFunc(dirs, func(other string) bool { return other != d && within(other, d) })
-		if d != "" && !covered && !within("/var/lib/hyper2kvm", d) && !slices.Contains(paths, d) {
-			paths = append(paths, d)
-		}
-	}
+func DropIn(dirs []string) string {
+	paths := needed(dirs)
 	if len(paths) == 0 {
-		return "# Nothing is needed: all directories lie below /var/lib/hyper2kvm, which the unit may write.\n"
+		return "# Nothing is needed: the unit may write all of them.\n"
 	}
 	var b strings.Builder
-	b.WriteString("# Put this into /etc/systemd/system/hyper2kvm-workflow.service.d/directories.conf, then:\n")
-	b.WriteString("#   systemctl daemon-reload && systemctl restart hyper2kvm-workflow\n[Service]\n")
+	b.WriteString("# This belongs into /etc/systemd/system/" + unitName + ".d/paths.conf; then:\n")
+	b.WriteString("#   systemctl daemon-reload && systemctl restart " + unitName + "\n")
+	b.WriteString("# The unit does not start before the directories are there: install -d -m 2750 -o hyper2kvm -g hyper2kvm DIRECTORY\n[Unit]\n")
+	for _, p := range paths {
+		fmt.Fprintf(&b, "RequiresMountsFor=%s\n", systemdPath(p))
+	}
+	b.WriteString("[Service]\n")
 	for _, p := range paths {
 		fmt.Fprintf(&b, "ReadWritePaths=%s\n", systemdPath(p))
 	}
 	return b.String()
+}
+
+// own are the directories that the unit may write by itself.
+var own = []string{"/var/lib/hyper2kvm", "/var/log/hyper2kvm", "/var/cache/hyper2kvm"}
+
+// needed are those of dirs that the unit may not write by itself, without those inside others.
+func needed(dirs []string) []string {
+	var paths []string
+	for _, d := range dirs {
+		covered := slices.ContainsFunc(dirs, func(other string) bool { return other != "" && other != d && within(other, d) })
+		if d != "" && !covered && !slices.ContainsFunc(own, func(o string) bool { return within(o, d) }) && !slices.Contains(paths, d) {
+			paths = append(paths, d)
+		}
+	}
+	return paths
 }
 
 func within(dir, path string) bool {
