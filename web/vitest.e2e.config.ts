@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// One browser, one daemon, one story: the tests of a file run in order.
+// Each file is one story on one stage, a daemon and a browser; its tests run in order. The times are those of a busy machine.
 export default defineConfig({
-  test: { include: ["e2e/**/*.test.ts"], environment: "node", testTimeout: 90_000, hookTimeout: 60_000, fileParallelism: false, bail: 1 },
+  test: { include: ["e2e/**/*.test.ts"], environment: "node", testTimeout: 150_000, hookTimeout: 120_000, fileParallelism: false, bail: 1 },
 });

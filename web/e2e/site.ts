@@ -1,96 +1,65 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { closeSync, existsSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
+import { bin, startProgram } from "./program";
+import { watchEvents, type Watch } from "./watch";
 
 /** A daemon with its directory, and hyperctl serve beside it. */
 export interface Site {
   url: string;
   dir: string;
   drop: string;
-  out: string;
+  /** What both programs print. */
+  log: string;
   hyperctl: (...args: string[]) => string;
+  until: Watch["until"];
   /** Holds the jobs that run where they are, and lets them go on. */
   hold: () => void;
   release: () => void;
   close: () => Promise<void>;
 }
 
-const bin = process.env["HYPER2KVM_BIN"] ?? join(import.meta.dirname, "../../bin");
-
 /** Starts both programs in a directory of their own. One job runs at a time, so that another one waits to be seen. */
 export async function startSite(): Promise<Site> {
   const dir = mkdtempSync(join(tmpdir(), "hyper2kvm-web."));
   const work = join(dir, "w");
-  const out = join(dir, "out");
-  const port = await freePort();
+  const log = join(dir, "log");
   const config = join(dir, "daemon.yaml");
-  writeFileSync(config, `workflow_dir: ${work}\noutput_dir: ${out}\nmax_concurrent_jobs: 1\nsettle: 200ms\npoll_interval: 500ms\n`);
-  const log = openSync(join(dir, "log"), "a");
-  const start = (program: string, ...args: string[]): ChildProcess => spawn(join(bin, program), args, { stdio: ["ignore", log, log] });
-  const daemon = start("hyper2kvmd", "--config", config);
-  const url = `http://127.0.0.1:${port}`;
-  process.once("exit", () => daemon.kill());
-  await until("the daemon runs", () => Promise.resolve(existsSync(join(work, ".hyper2kvm/status.json"))));
-  const server = start("hyperctl", "--workflow-dir", work, "serve", "--auth=none", "--socket", "none", "--listen", `127.0.0.1:${port}`);
-  await until("the server answers", async () => (await fetch(`${url}/livez`)).ok);
+  writeFileSync(config, `workflow_dir: ${work}\noutput_dir: ${join(dir, "out")}\nmax_concurrent_jobs: 1\nsettle: 200ms\npoll_interval: 500ms\n`);
+  const daemon = startProgram("hyper2kvmd", ["--config", config], log);
+  await daemon.line(/hyper2kvmd starts/);
+  const server = startProgram("hyperctl", ["--workflow-dir", work, "serve", "--auth=none", "--socket", "none", "--listen", "127.0.0.1:0"], log);
+  const url = (await server.line(/address +(http:\/\/[^/ ]+)/))[1] ?? "";
+  const watch = watchEvents(url);
+  await watch.until("the daemon runs", ({ status }) => status?.running === true);
   return {
     url,
     dir,
     drop: join(work, "to_be_processed"),
-    out,
+    log,
     hyperctl: (...args) => execFileSync(join(bin, "hyperctl"), ["--workflow-dir", work, ...args], { encoding: "utf8" }),
-    hold: () => signal(daemon, "SIGSTOP"),
-    release: () => signal(daemon, "SIGCONT"),
+    until: watch.until,
+    hold: () => signal(daemon.pid, "SIGSTOP"),
+    release: () => signal(daemon.pid, "SIGCONT"),
     close: async () => {
-      await end(server);
-      await end(daemon);
+      signal(daemon.pid, "SIGCONT"); // a test that failed may have left one held
+      watch.end();
+      await server.end();
+      await daemon.end();
       rmSync(dir, { recursive: true, force: true });
     },
   };
 }
 
 /** Each job runs in a child of the daemon. */
-function signal(daemon: ChildProcess, name: NodeJS.Signals): void {
-  for (const task of readdirSync(`/proc/${daemon.pid}/task`)) {
-    for (const pid of readFileSync(`/proc/${daemon.pid}/task/${task}/children`, "utf8").split(" ")) {
+function signal(daemon: number, name: NodeJS.Signals): void {
+  if (!existsSync(`/proc/${daemon}`)) return;
+  for (const task of readdirSync(`/proc/${daemon}/task`)) {
+    for (const pid of readFileSync(`/proc/${daemon}/task/${task}/children`, "utf8").split(" ")) {
       if (pid !== "") process.kill(Number(pid), name);
     }
-  }
-}
-
-function end(child: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) resolve();
-    child.once("exit", () => resolve());
-    child.kill("SIGTERM");
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const at = probe.address();
-      probe.close(() => (at !== null && typeof at === "object" ? resolve(at.port) : reject(new Error("no port"))));
-    });
-  });
-}
-
-/** Asks again until it is so. */
-export async function until(what: string, so: () => Promise<boolean>, seconds = 30): Promise<void> {
-  const last = Date.now() + seconds * 1000;
-  for (;;) {
-    try {
-      if (await so()) return;
-    } catch {
-      // Not yet.
-    }
-    if (Date.now() > last) throw new Error(`waited ${seconds} seconds: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
@@ -109,9 +78,10 @@ export function brokenDisk(path: string): void {
   writeFileSync(path, Buffer.concat([Buffer.from("KDMV\x01\0\0\0", "latin1"), randomBytes(20_000)]));
 }
 
-/** Where pictures of the pages go, to be looked at by people. */
-export function pictures(): string {
-  const dir = process.env["HYPER2KVM_PICTURES"] ?? join(tmpdir(), "hyper2kvm-pictures");
+/** Where pictures of the pages go, to be looked at by people; none are made when nobody asks for them. */
+export function pictures(): string | undefined {
+  const dir = process.env["HYPER2KVM_PICTURES"];
+  if (!dir) return undefined;
   mkdirSync(dir, { recursive: true });
   return dir;
 }

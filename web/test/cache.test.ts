@@ -13,6 +13,7 @@ const job = (id: string, fields: Partial<Job> = {}): Job => ({
   status: "processing",
   state: "running",
   job_id: id,
+  priority: 50,
   path: `/${id}`,
   ...fields,
 });

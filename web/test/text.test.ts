@@ -4,6 +4,8 @@ import { addSample, maxSamples, type Samples } from "../src/live/samples";
 import { parseDiff, tally } from "../src/text/diff";
 import { bytes, count, duration, percent } from "../src/text/format";
 import { appendLog, maxLines, parseLogLine } from "../src/text/logline";
+import { priorityWord } from "../src/text/priority";
+import { pieces } from "../src/text/search";
 import { stagesOf } from "../src/text/stages";
 
 test("sizes and times are written as people read them", () => {
@@ -11,6 +13,16 @@ test("sizes and times are written as people read them", () => {
   expect([0, 9.94, 59.6, 60, 61, 3600, 3725, 86400, 90000].map(duration)).toEqual(["0.0 s", "9.9 s", "1 min", "1 min", "1 min 1 s", "1 h", "1 h 2 min", "1 d", "1 d 1 h"]);
   expect([-1, 0, 99.99, 100, 120].map(percent)).toEqual(["0%", "0%", "99%", "100%", "100%"]);
   expect([count(1, "job"), count(2, "job"), count(0, "entry", "entries")]).toEqual(["1 job", "2 jobs", "0 entries"]);
+});
+
+test("what is searched for is found in either case, and the pieces are the text again", () => {
+  expect(pieces("Failed: fail", "FAIL")).toEqual(["", "Fail", "ed: ", "fail", ""]);
+  expect([pieces("abc", ""), pieces("abc", "x"), pieces("İx", "x")]).toEqual([["abc"], ["abc"], ["İx"]]);
+  for (const words of ["a", "aa", "A,"]) expect(pieces("aaa, Aa, a", words).join("")).toBe("aaa, Aa, a");
+});
+
+test("priorities have the names that hyperctl gives them", () => {
+  expect([1, 25, 50, 75, 100].map(priorityWord)).toEqual(["1", "Low", "Normal", "High", "100"]);
 });
 
 test("a diff is read by line, also where lines look like file names", () => {
@@ -61,6 +73,7 @@ describe("stages", () => {
     status: "",
     state: "queued",
     job_id: "x",
+    priority: 50,
     path: "/x",
     has_log: false,
     has_report: false,

@@ -1,7 +1,8 @@
 import { ApiError, jobPath, postJSON } from "./client";
 import type { Answer } from "./types";
 
-export type Verb = "retry" | "cancel" | "release";
+/** What the daemon is asked to do with a job. */
+export type Ask = { verb: "retry" | "cancel" | "release" } | { verb: "priority"; priority: number };
 
 /** What became of one request for several jobs. */
 export interface BulkResult {
@@ -12,18 +13,19 @@ export interface BulkResult {
 /** How many requests are on their way at the same time; each waits for the daemon's answer. */
 const atOnce = 4;
 
-export function act(verb: Verb, id: string): Promise<Answer> {
-  return postJSON<Answer>(jobPath(id, `/${verb}`));
+export function act(ask: Ask, id: string): Promise<Answer> {
+  const { verb, ...body } = ask;
+  return postJSON<Answer>(jobPath(id, `/${verb}`), body);
 }
 
 /** Asks for the same for each job, and goes on when one is refused. */
-export async function actOnAll(verb: Verb, ids: readonly string[]): Promise<BulkResult> {
+export async function actOnAll(ask: Ask, ids: readonly string[]): Promise<BulkResult> {
   const result: BulkResult = { done: 0, refused: [] };
   const left = [...ids];
   const worker = async (): Promise<void> => {
     for (let id = left.shift(); id !== undefined; id = left.shift()) {
       try {
-        await act(verb, id);
+        await act(ask, id);
         result.done++;
       } catch (error) {
         result.refused.push({ id, why: error instanceof ApiError ? error.problem.detail : String(error) });

@@ -79,6 +79,8 @@ export interface Job {
   hint?: string;
   warnings?: number;
   submitter_uid?: number;
+  /** 1 (last) to 100 (first). */
+  priority: number;
   path: string;
 }
 

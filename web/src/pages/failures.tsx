@@ -48,7 +48,7 @@ function Group({ group }: { group: FailureGroup }): JSX.Element {
   const [busy, setBusy] = useState(false);
   const retry = async (): Promise<void> => {
     setBusy(true);
-    const result = await actOnAll("retry", group.ids);
+    const result = await actOnAll({ verb: "retry" }, group.ids);
     setBusy(false);
     if (result.done > 0) say("good", `${count(result.done, "job")} put back into the queue`);
     if (result.refused.length > 0) say("bad", `${count(result.refused.length, "job")} not retried: ${result.refused[0]?.why ?? ""}`);

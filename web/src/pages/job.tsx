@@ -23,7 +23,9 @@ import { Trouble } from "../parts/trouble";
 import { Warnings } from "../parts/warnings";
 import { WhyFailed } from "../parts/whyfailed";
 import { bytes, duration, moment } from "../text/format";
+import { normalPriority, priorityWord } from "../text/priority";
 import { stagesOf } from "../text/stages";
+import { canPrioritize } from "../text/verbs";
 
 /** Everything about one job. */
 export function JobPage(): JSX.Element {
@@ -119,6 +121,7 @@ function Summary({ job, report }: { job: JobDetail; report: Report | undefined }
         ["VM", report?.name],
         ["Id", <Copyable key="id" text={job.id} what="the id" />],
         ["Kind", job.kind],
+        ["Priority", job.priority === normalPriority && !canPrioritize(job) ? undefined : priorityWord(job.priority)],
         ["Size of the source", job.size === undefined ? undefined : bytes(job.size)],
         ["Queued", moment(job.queued_at)],
         ["Started", moment(job.started_at)],

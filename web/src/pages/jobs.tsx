@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState, type JSX } from "react";
 import { useLocation, useSearch } from "wouter";
-import { actOnAll, type Verb } from "../api/actions";
+import { actOnAll, type Ask } from "../api/actions";
 import { useJobs } from "../api/queries";
 import type { Job } from "../api/types";
 import { BulkBar } from "../parts/bulkbar";
@@ -15,6 +15,7 @@ import { useSay } from "../parts/toasts";
 import { Trouble } from "../parts/trouble";
 import { count } from "../text/format";
 import { change, formatListing, parseListing, type Listing } from "../text/listing";
+import { priorityWord } from "../text/priority";
 
 /** All jobs of all days. What is shown stands in the address, so that it can be sent to somebody. */
 export function Jobs(): JSX.Element {
@@ -41,10 +42,9 @@ export function Jobs(): JSX.Element {
     }
     setMarked(next);
   };
-  const act = async (verb: Verb, ids: string[]): Promise<void> => {
-    const result = await actOnAll(verb, ids);
-    const did = { retry: "put back into the queue", cancel: "cancelled", release: "released" }[verb];
-    if (result.done > 0) say("good", `${count(result.done, "job")} ${did}`);
+  const act = async (ask: Ask, ids: string[]): Promise<void> => {
+    const result = await actOnAll(ask, ids);
+    if (result.done > 0) say("good", `${count(result.done, "job")} ${told(ask)}`);
     for (const r of result.refused.slice(0, 3)) say("bad", `${r.id}: ${r.why}`);
     setMarked(new Map());
     await client.invalidateQueries();
@@ -70,4 +70,18 @@ export function Jobs(): JSX.Element {
       {list ? <Pages list={list} listing={listing} show={show} /> : null}
     </>
   );
+}
+
+/** What was done with jobs, behind how many they are. */
+function told(ask: Ask): string {
+  switch (ask.verb) {
+    case "retry":
+      return "put back into the queue";
+    case "cancel":
+      return "cancelled";
+    case "release":
+      return "released";
+    case "priority":
+      return `set to priority ${priorityWord(ask.priority).toLowerCase()}`;
+  }
 }

@@ -13,7 +13,7 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
 /** Stands where something is being read. */
 export function Loading({ what }: { what: string }): JSX.Element {
   return (
-    <div className="empty" role="status">
+    <div className="empty" role="status" aria-busy="true">
       <p className="muted">Reading {what} …</p>
     </div>
   );

@@ -27,6 +27,8 @@ const paths = {
   file: "M14 3v5h5M14 3H6v18h13V8Z",
   next: "m9 6 6 6-6 6",
   previous: "m15 6-6 6 6 6",
+  sooner: "M12 20V5m-6 6 6-6 6 6",
+  later: "M12 4v15m-6-6 6 6 6-6",
   up: "m6 15 6-6 6 6",
   down: "m6 9 6 6 6-6",
   close: "M6 6l12 12M18 6 6 18",

@@ -2,9 +2,12 @@ import type { JSX } from "react";
 import type { Job } from "../api/types";
 import { bytes, duration, moment } from "../text/format";
 import { nextSort, type Sort, type SortKey } from "../text/listing";
+import { normalPriority } from "../text/priority";
+import { canPrioritize } from "../text/verbs";
 import { Icon } from "./icon";
 import { JobProgress } from "./jobprogress";
 import { JobLink } from "./link";
+import { PriorityMark } from "./priority";
 import { StateBadge } from "./state";
 
 interface JobTableProps {
@@ -87,7 +90,7 @@ function Row({ job, marked, mark }: { job: Job; marked: boolean; mark: (on: bool
       <td className="col-name">
         <JobLink id={job.id}>{job.name}</JobLink>
         <div className="only-narrow">
-          <StateBadge state={job.state} /> <span className="muted small">{moment(job.finished_at ?? job.started_at ?? job.queued_at)}</span>
+          <StateBadge state={job.state} /> <PriorityMark job={job} /> <span className="muted small">{moment(job.finished_at ?? job.started_at ?? job.queued_at)}</span>
         </div>
         {job.code ? (
           <p className="small clamp">
@@ -113,6 +116,7 @@ function Row({ job, marked, mark }: { job: Job; marked: boolean; mark: (on: bool
 }
 
 function Outcome({ job }: { job: Job }): JSX.Element {
+  if (canPrioritize(job) && job.priority !== normalPriority) return <PriorityMark job={job} />;
   if (job.state !== "done" && job.state !== "failed") return <span className="muted">–</span>;
   return (
     <span className="muted">

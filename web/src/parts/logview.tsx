@@ -4,6 +4,7 @@ import { useLog } from "../live/followlog";
 import { parseLogLine } from "../text/logline";
 import { Empty, Loading } from "./empty";
 import { Icon } from "./icon";
+import { Marked } from "./marked";
 import { Trouble } from "./trouble";
 
 /** The log of a job. While the job runs, the end stays in sight until the reader scrolls up. */
@@ -49,7 +50,7 @@ export function LogView({ id, running }: { id: string; running: boolean }): JSX.
           // Lines are only ever added: the place of a line is its name.
           // oxlint-disable-next-line react/no-array-index-key
           <span key={i} className={line.bad ? "logline logline-bad" : "logline"}>
-            <span className="log-time">{line.time}</span> <span className="log-stage">{line.stage.padEnd(8)}</span> {line.text}
+            <span className="log-time">{line.time}</span> <span className="log-stage">{line.stage.padEnd(8)}</span> <Marked text={line.text} words={words} />
             {"\n"}
           </span>
         ))}

@@ -25,7 +25,7 @@ export function QuickActions(): JSX.Element {
 
   const retryAll = async (): Promise<void> => {
     setBusy(true);
-    const result = await actOnAll("retry", failed);
+    const result = await actOnAll({ verb: "retry" }, failed);
     setBusy(false);
     if (result.done > 0) say("good", `${count(result.done, "job")} put back into the queue`);
     if (result.refused.length > 0) say("bad", `${count(result.refused.length, "job")} not retried: ${result.refused[0]?.why ?? ""}`);

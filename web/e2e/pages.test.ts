@@ -1,0 +1,99 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { broken, narrow, picture, settled, sticksOut, wide } from "./browser";
+import { showGuest } from "./guest";
+import { brokenDisk, disk } from "./site";
+import { setStage } from "./stage";
+
+const stage = setStage();
+
+// Every page in every state that it has, by the part of its address.
+const pages = [
+  "",
+  "jobs",
+  "jobs?state=queued,waiting",
+  "jobs?q=there-is-none",
+  "job?id=done",
+  "job?id=done&tab=log",
+  "job?id=done&tab=changes",
+  "job?id=done&tab=files",
+  "job?id=done&tab=report",
+  "job?id=mail",
+  "job?id=mail&tab=plan",
+  "job?id=running",
+  "job?id=urgent.raw",
+  "job?id=later.yaml",
+  "job?id=none",
+  "new",
+  "failures",
+  "system",
+  "nowhere",
+];
+
+const nameOf = (path: string): string => path.replaceAll(/\W+/g, "-") || "overview";
+
+describe("a queue in which there is one job of each kind", () => {
+  beforeAll(async () => {
+    const { site, window } = stage;
+    const ended = (name: string) => site.until(`${name} has ended`, ({ jobs }) => [...jobs.values()].some((j) => j.name === name && j.finished_at !== undefined));
+    disk(join(site.drop, "done.raw"), 2);
+    brokenDisk(join(site.drop, "mail.vmdk"));
+    brokenDisk(join(site.drop, "files01.vmdk"));
+    await Promise.all(["done.raw", "mail.vmdk", "files01.vmdk"].map(ended));
+    disk(join(site.drop, "running.raw"), 256);
+    await site.until("the images are being written", ({ jobs }) => [...jobs.values()].some((j) => j.name === "running.raw" && j.stage === "convert" && j.progress > 3));
+    site.hold();
+    writeFileSync(join(site.drop, "later.yaml"), "input: missing.vmdk\n");
+    disk(join(site.drop, "urgent.raw"), 2);
+    disk(join(site.drop, "some-day.raw"), 2);
+    await site.until("the others wait", ({ status }) => status?.counts.queued === 2 && status.counts.waiting === 1);
+    site.hyperctl("workflow", "priority", "urgent.raw", "high");
+    site.hyperctl("workflow", "priority", "some-day.raw", "10");
+    await showGuest(window.page);
+  }, 120_000);
+
+  /** Goes through all pages, in one of the themes, and says which faults they have. */
+  const goThrough = async (theme: string, look: (path: string) => Promise<string[]>): Promise<Record<string, string[]>> => {
+    const { page } = stage.window;
+    await stage.open("");
+    const colours = page.getByRole("button", { name: /^Colours/ });
+    await colours.click();
+    while (!(await page.getByRole("button", { name: `Colours: ${theme}` }).isVisible())) await colours.click();
+    const found: Record<string, string[]> = {};
+    for (const path of pages) {
+      await stage.open(path);
+      await settled(page);
+      const faults = await look(path);
+      if (faults.length > 0) found[path] = faults;
+    }
+    return found;
+  };
+
+  test("light: whoever cannot see or has no mouse can use every page", { timeout: 240_000 }, async () => {
+    const { page } = stage.window;
+    const found = await goThrough("Light", async (path) => {
+      await picture(page, `light-${nameOf(path)}`);
+      return broken(page);
+    });
+    expect(found).toEqual({});
+  });
+
+  test("dark and 320 pixels wide: the same, and nothing sticks out", { timeout: 240_000 }, async () => {
+    const { page } = stage.window;
+    const found = await goThrough("Dark", async (path) => {
+      await picture(page, `dark-${nameOf(path)}`);
+      await page.setViewportSize(narrow);
+      await picture(page, `narrow-${nameOf(path)}`);
+      const faults = [...(await sticksOut(page)), ...(await broken(page))];
+      await page.setViewportSize(wide);
+      return faults;
+    });
+    expect(found).toEqual({});
+  });
+
+  test("the browser had nothing to complain of", () => {
+    // 404 is the answer about a job that is not there, 422 the plan of a disk that cannot be read.
+    expect(stage.window.complaints.filter((c) => !/status of (404|422)/.test(c))).toEqual([]);
+  });
+});
