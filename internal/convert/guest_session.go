@@ -51,7 +51,7 @@ func (s *session) open(ctx context.Context, r *Run, kvm bool, images []disk.Imag
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return marked(err)
 	}
-	if s.sockets, err = os.MkdirTemp("", "h2k-"); err != nil {
+	if s.sockets, err = os.MkdirTemp(r.temp, "h2k-"); err != nil {
 		return err
 	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))

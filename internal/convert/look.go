@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hyper2kvm/internal/manifest"
+	"hyper2kvm/internal/scratch"
 )
 
 // Look is what a run of a job would find and do.
@@ -17,19 +18,28 @@ type Look struct {
 	Report manifest.Report `json:"report"` // of a dry run: the guest as it is, and each change that FIX would make
 }
 
+// lookPrefix begins the names of the directories for temporary files of looks.
+const lookPrefix = "h2k-look-"
+
 // LookInto opens the sources and the guest in them and plans everything. It converts nothing and writes nothing but scratch files, in a
 // directory for temporary files that it removes. accel says whether KVM works, and why not. The Look is good as far as it came also with
 // an error.
 func LookInto(ctx context.Context, req Request, events Events, guests Guests, accel func(context.Context) (bool, string)) (look Look, err error) {
 	req.Job.DryRun = true
-	if req.Partial, err = os.MkdirTemp("", "hyper2kvm-look-"); err != nil {
+	scratch.Sweep(os.TempDir(), lookPrefix, time.Now()) // what a look left that was killed
+	dir, remove, err := scratch.New(lookPrefix)
+	if err != nil {
 		return Look{}, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(req.Partial)) }()
+	defer func() { err = errors.Join(err, remove()) }()
+	req.Partial = filepath.Join(dir, "partial")
+	if err := os.Mkdir(req.Partial, 0o700); err != nil {
+		return Look{}, err
+	}
 	if guests == nil {
 		guests = HostGuests{}
 	}
-	r := &Run{Request: req, Events: &serialEvents{to: events}, Host: &looker{dir: req.Partial, accel: accel}, Clock: time.Now, guests: guests}
+	r := &Run{Request: req, Events: &serialEvents{to: events}, Host: &looker{dir: req.Partial, accel: accel}, Clock: time.Now, guests: guests, temp: dir}
 	defer r.close()
 	started := r.Clock()
 	reports, failure := runStages(ctx, r, stages)

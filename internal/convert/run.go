@@ -57,6 +57,7 @@ type Run struct {
 	Commands []manifest.Command
 
 	guests   Guests       // how guests are opened
+	temp     string       // an absolute directory for sockets, whose paths must be short; "" is that of the host
 	session  *session     // from inspect to the end of fix
 	repaired []disk.Image // by fix: what Sources[i].Image stands on since then
 	noRepair string       // why fix has nothing to work on, by inspect

@@ -155,7 +155,7 @@ func (j *job) attempt(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return outcome{}, outputFault(err)
 	}
-	temp, remove, err := scratch()
+	temp, remove, err := newScratch()
 	if err != nil {
 		return outcome{unfit: err}, nil
 	}

@@ -8,13 +8,15 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"hyper2kvm/internal/scratch"
 )
 
 // TestSweep takes what nobody uses any more, and leaves the rest.
 func TestSweep(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
-	mine, remove, err := scratch()
+	mine, remove, err := newScratch()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,12 +61,12 @@ func TestSweep(t *testing.T) {
 		return out
 	}
 	all := names()
-	sweepScratch(temp, time.Now())
+	scratch.Sweep(temp, scratchPrefix, time.Now())
 	sweepSockets(temp, time.Now())
 	if got := names(); !slices.Equal(got, all) {
 		t.Errorf("what is new went: %q", got)
 	}
-	sweepScratch(temp, time.Now().Add(time.Hour))
+	scratch.Sweep(temp, scratchPrefix, time.Now().Add(time.Hour))
 	sweepSockets(temp, time.Now().Add(time.Hour))
 	want := []string{"h2k-3", filepath.Base(mine), "libguestfsLIVE00", "libguestfsLONGER00", "libguestfsOTHER0"}
 	if got := names(); !slices.Equal(got, want) {
