@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -115,8 +116,12 @@ func (i *Inbox) scan(now time.Time) {
 	sc := &i.scanning
 	sc.asked, sc.last, sc.dirTime = "", now, i.dirTime()
 	there := make(map[string]struct{}, len(i.items))
+	var submissions []string // that are being built
 	err := eachName(i.s.path(DirQueued), func(name string, _ byte) bool {
 		if hidden(name) {
+			if strings.HasPrefix(name, submitPrefix) && len(submissions) < maxAbandoned {
+				submissions = append(submissions, name)
+			}
 			return true
 		}
 		there[name] = struct{}{}
@@ -141,6 +146,7 @@ func (i *Inbox) scan(now time.Time) {
 	if now.Sub(sc.lastTidy) >= tidyEvery {
 		sc.lastTidy = now
 		i.s.tidy(now)
+		i.s.tidySubmissions(submissions, now)
 	}
 }
 

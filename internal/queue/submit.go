@@ -62,6 +62,7 @@ func (s *Spool) Submit(ctx context.Context, files []Source, o SubmitOptions) (Su
 		return Submitted{}, err
 	}
 	tmp := s.path(DirQueued, submitPrefix+rand.Text())
+	defer c.release()
 	id, err := c.build(tmp, files, single)
 	undo := func() {}
 	if err == nil {
@@ -87,6 +88,21 @@ type copier struct {
 	done     int64
 	total    int64
 	count    int
+	begun    bool
+	held     *os.File // the lock that tells others that this client lives; nil where there are no locks
+}
+
+// hold locks the first thing that is made, which has the hidden name.
+func (c *copier) hold(path string) {
+	if !c.begun {
+		c.begun, c.held = true, holdSubmission(path)
+	}
+}
+
+func (c *copier) release() {
+	if c.held != nil {
+		_ = c.held.Close() // it was only locked
+	}
 }
 
 // plan checks the sources before anything is written.
@@ -157,6 +173,7 @@ func (c *copier) build(tmp string, files []Source, single bool) (nodeID, error) 
 	if err := c.fs.Mkdir(tmp, modeSubmit); err != nil {
 		return nodeID{}, err
 	}
+	c.hold(tmp)
 	for _, f := range files {
 		to := filepath.Join(tmp, f.Name)
 		info, err := os.Stat(f.Path)
@@ -243,6 +260,7 @@ func (c *copier) file(to string, f Source) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
+	c.hold(to)
 	mtime := time.Now().Add(-backdate)
 	if f.Content != nil {
 		_, err = io.Copy(out, f.Content)
