@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -22,7 +23,7 @@ func (d *Daemon) serveRequests(ctx context.Context) {
 			d.log.Error("requests of clients cannot be read", "error", err)
 		}
 		for _, r := range requests {
-			d.serveRequest(ctx, r)
+			d.serveRequest(ctx, r, d.answer)
 		}
 		if !pause(ctx, requestPoll) {
 			return
@@ -31,8 +32,8 @@ func (d *Daemon) serveRequests(ctx context.Context) {
 }
 
 // serveRequest does what one request asks, and answers it.
-func (d *Daemon) serveRequest(ctx context.Context, r queue.Request) {
-	answer, err := d.answer(ctx, r)
+func (d *Daemon) serveRequest(ctx context.Context, r queue.Request, do func(context.Context, queue.Request) (string, error)) {
+	answer, err := do(ctx, r)
 	d.log.Info("request", "verb", r.Verb, "job", r.Job, "by", userName(r.UID), "answer", answer, "error", err)
 	reply := queue.Reply{OK: true, Message: answer}
 	if err != nil {
@@ -162,13 +163,32 @@ func (d *Daemon) setPriority(ctx context.Context, s Settings, r queue.Request) (
 
 // earlyPriorities answers the requests for a priority that were made while no daemon ran, before anything is claimed.
 func (d *Daemon) earlyPriorities(ctx context.Context) {
+	d.serveEarly(ctx, d.answer, queue.VerbPriority)
+}
+
+// earlyPauses answers the requests to pause the queue, and to go on, that were made while no daemon ran, before there is an inbox that
+// could hand anything out.
+func (d *Daemon) earlyPauses(ctx context.Context) {
+	d.serveEarly(ctx, func(_ context.Context, r queue.Request) (string, error) {
+		if err := d.trust.operator(d.Settings(), r.UID, d.trust.self); err != nil {
+			return "", fmt.Errorf("%w: %w", queue.ErrDenied, err)
+		}
+		if r.Verb == queue.VerbResume {
+			return "resumed", d.spool.SetPaused("")
+		}
+		return "paused", d.spool.SetPaused(pauseReason(userName(r.UID), r.Reason))
+	}, queue.VerbPause, queue.VerbResume)
+}
+
+// serveEarly answers the requests with these verbs, in the order in which they were made.
+func (d *Daemon) serveEarly(ctx context.Context, do func(context.Context, queue.Request) (string, error), verbs ...string) {
 	requests, err := d.spool.Requests(ctx)
 	if err != nil {
 		d.log.Error("requests of clients cannot be read", "error", err)
 	}
 	for _, r := range requests {
-		if r.Verb == queue.VerbPriority {
-			d.serveRequest(ctx, r)
+		if slices.Contains(verbs, r.Verb) {
+			d.serveRequest(ctx, r, do)
 		}
 	}
 }

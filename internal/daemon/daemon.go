@@ -97,6 +97,7 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 	for _, r := range spool.Recovered() {
 		o.Log.Info("recovered", "job", r.ID, "entry", r.Entry, "action", r.Action, "reason", r.Reason)
 	}
+	d.earlyPauses(ctx)
 	in := &intake{settings: d.Settings, trust: d.trust, clock: o.Clock, log: o.Log}
 	d.inbox, err = spool.NewInbox(in, queue.InboxOptions{
 		Settle: orNone(s.Settle), TimedSettle: s.TimedSettle, Rescan: s.Rescan, MissingTimeout: s.MissingTimeout,

@@ -14,6 +14,7 @@ import (
 func (d *Daemon) Once(ctx, hurry context.Context) ([]queue.Held, error) {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	d.earlyPriorities(ctx)
 	var roles, jobs sync.WaitGroup
 	roles.Go(func() { d.heartbeat(background) })
 	roles.Go(func() { d.serveRequests(background) })

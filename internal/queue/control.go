@@ -109,6 +109,27 @@ func (s *Spool) Request(ctx context.Context, c Control) (Reply, error) {
 	return s.awaitReply(ctx, name)
 }
 
+// Leave puts a request where a daemon finds it when it starts, and waits for no answer: it answers those about priorities and pauses
+// before it claims anything, the others soon after. A priority is that of the entry which has the name now, whatever becomes of the
+// name. ErrNotFound: there is no such entry; ErrDenied: this user may not write requests; fs.ErrNotExist: no daemon ever ran there.
+func (s *Spool) Leave(c Control) error {
+	if !slices.Contains(verbs, c.Verb) {
+		return fmt.Errorf("%w: %q is not one of %s", ErrState, c.Verb, strings.Join(verbs, ", "))
+	}
+	if c.Verb == VerbPriority && c.Ino == 0 {
+		if err := checkOwnName(c.Job); err != nil {
+			return err
+		}
+		st, err := lstat(s.path(DirQueued, c.Job))
+		if err != nil {
+			return fmt.Errorf("%w: %q is not in %s", ErrNotFound, c.Job, DirQueued)
+		}
+		c.Ino = st.Ino
+	}
+	_, err := s.putRequest(c)
+	return err
+}
+
 // putRequest writes a request and says under which name.
 func (s *Spool) putRequest(c Control) (name string, err error) {
 	c.Schema = RecordSchema

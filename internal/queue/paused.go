@@ -29,6 +29,15 @@ func (s *Spool) pausedReason() (string, error) {
 	return p.Reason, nil
 }
 
+// SetPaused pauses the queue from the next inbox on, with a reason, or ends a pause with none. The daemon alone may call it, while it has
+// no inbox yet: Inbox.Pause and Inbox.Resume are for a daemon that runs.
+func (s *Spool) SetPaused(reason string) error {
+	if s.lock == nil {
+		return fmt.Errorf("%w: only the daemon pauses the queue", ErrState)
+	}
+	return s.setPaused(reason)
+}
+
 func (s *Spool) setPaused(reason string) error {
 	path := s.own("paused.json")
 	if reason == "" {
