@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -15,7 +16,7 @@ import (
 )
 
 func newConfig(con *console) *cobra.Command {
-	return newGroup("config", "Show the settings of hyperctl and of the daemon", newConfigView(con))
+	return newGroup("config", "Show the settings of hyperctl and of the daemon", prints(newConfigView(con), settingDoc{}))
 }
 
 func newConfigView(con *console) *cobra.Command {
@@ -70,7 +71,10 @@ func (c *console) ownSettings(flags *pflag.FlagSet) []settingDoc {
 	for _, name := range settingNames {
 		s := settingDoc{Program: "hyperctl", Key: strings.ReplaceAll(name, "-", "_"), Origin: "default"}
 		if f := flags.Lookup(name); f != nil {
-			s.Value = f.Value.String()
+			s.Value = strings.Trim(f.Value.String(), "[]") // of a list
+		}
+		if name == "theme" {
+			s.Value = cmp.Or(c.opts.theme, look.Themes[0])
 		}
 		if o := c.opts.origins[name]; o != "" {
 			s.Origin = o
@@ -83,11 +87,7 @@ func (c *console) ownSettings(flags *pflag.FlagSet) []settingDoc {
 		}
 		settings = append(settings, s)
 	}
-	theme := settingDoc{Program: "hyperctl", Key: "theme", Value: look.Themes[0], Origin: "default"}
-	if t := c.getenv("HYPERCTL_THEME"); t != "" {
-		theme.Value, theme.Origin = t, "HYPERCTL_THEME"
-	}
-	return append(settings, theme)
+	return settings
 }
 
 // daemonSettings are the settings of the daemon, as its configuration has them.

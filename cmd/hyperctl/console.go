@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -23,11 +24,13 @@ type console struct {
 	style    style // of out
 	errStyle style // of err
 	opts     globalOptions
+	tsvShown reflect.Type // whose columns the output has named already
+	told     time.Time    // when the last line of an output that goes on was printed
 }
 
 func newConsole(in io.Reader, out, errw io.Writer, getenv func(string) string, now func() time.Time) *console {
 	c := &console{in: in, out: out, err: errw, getenv: getenv, now: now, outTTY: isTTY(out), errTTY: isTTY(errw)}
-	c.opts.output, c.opts.color = outTable, colorAuto
+	c.opts.output, c.opts.color, c.opts.progress = outTable, colorAuto, progressAuto
 	c.restyle()
 	return c
 }
@@ -43,7 +46,7 @@ func isTTY(w io.Writer) bool {
 
 // restyle decides on colours and characters once the flags are known.
 func (c *console) restyle() {
-	u := utf8Locale(c.getenv)
+	u := utf8Locale(c.getenv) && c.getenv("TERM") != "dumb"
 	c.style = style{color: wantColor(c.opts.color, c.outTTY, c.getenv), utf8: u}
 	c.errStyle = style{color: wantColor(c.opts.color, c.errTTY, c.getenv), utf8: u}
 }

@@ -11,6 +11,9 @@ import (
 	"hyper2kvm/internal/queue"
 )
 
+// eventSubmitted is the type of the first event of a job.
+const eventSubmitted = "submitted"
+
 // deliver copies a parcel into the drop zone, where it appears complete and at once.
 func (c *console) deliver(ctx context.Context, sp *queue.Spool, p parcel, o queue.SubmitOptions) (submitted, error) {
 	entry := p.entryName(o.Name, c.now())
@@ -50,5 +53,5 @@ func (c *console) deliver(ctx context.Context, sp *queue.Spool, p parcel, o queu
 		}
 		return submitted{}, f
 	}
-	return submitted{Name: ref.Name, Path: filepath.Join(sp.Dir(), queue.DirQueued, ref.Name), From: p.name(), ref: ref}, err
+	return submitted{Time: c.now(), Type: eventSubmitted, Name: ref.Name, Path: filepath.Join(sp.Dir(), queue.DirQueued, ref.Name), From: p.name(), ref: ref}, err
 }

@@ -28,20 +28,35 @@ const (
 	exitInterrupted = 130
 )
 
+// exitCode is an exit code and what it means.
+type exitCode struct {
+	Code    int    `json:"code"`
+	Meaning string `json:"meaning"`
+}
+
+var exitCodes = []exitCode{
+	{exitOK, "done"},
+	{exitError, "error"},
+	{exitUsage, "wrong usage"},
+	{exitManifest, "manifest is not valid"},
+	{exitNotFound, "no such job or file"},
+	{exitDaemon, "daemon does not run, or does not answer"},
+	{exitJobFailed, "job failed"},
+	{exitTimeout, "time ran out"},
+	{exitConflict, "conflict: it exists already, or the job is in no state for that"},
+	{exitDenied, "permission denied"},
+	{exitInterrupted, "interrupted"},
+}
+
 // exitHelp is the table as help prints it.
-const exitHelp = `Exit codes:
-    0  done
-    1  error
-    2  wrong usage
-    3  manifest is not valid
-    4  no such job or file
-    5  daemon does not run, or does not answer
-    6  job failed
-    7  time ran out
-    8  conflict: it exists already, or the job is in no state for that
-    9  permission denied
-  130  interrupted
-`
+func exitHelp() string {
+	var b strings.Builder
+	b.WriteString("Exit codes:\n")
+	for _, c := range exitCodes {
+		fmt.Fprintf(&b, "  %3d  %s\n", c.Code, c.Meaning)
+	}
+	return b.String()
+}
 
 // failure is an error as a person gets to see it: what happened, why, and the next command to type.
 type failure struct {

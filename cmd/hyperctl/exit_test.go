@@ -22,7 +22,7 @@ func TestEveryExitCodeHasAScript(t *testing.T) {
 		scripts.WriteString("\n" + string(b))
 	}
 	codes := 0
-	for line := range strings.Lines(exitHelp) {
+	for line := range strings.Lines(exitHelp()) {
 		code, _, ok := strings.Cut(strings.TrimSpace(line), "  ")
 		if !ok {
 			continue

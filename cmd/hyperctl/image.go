@@ -16,7 +16,8 @@ import (
 
 func newImage(con *console) *cobra.Command {
 	return newGroup("image", "Look at, check, convert and compare disk images without a queue",
-		newImageInfo(con), newImageCheck(con), newImageMap(con), newImageConvert(con), newImageCompare(con))
+		prints(newImageInfo(con), imageDoc{}), prints(newImageCheck(con), checkDoc{}), prints(newImageMap(con), extentDoc{}),
+		prints(newImageConvert(con), convertDoc{}), prints(newImageCompare(con), differenceDoc{}))
 }
 
 // openImage opens an image that the user named. A link that the user names is followed, those that an image names are not.

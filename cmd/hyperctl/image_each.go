@@ -49,8 +49,7 @@ func printImages[T any](con *console, v imageView[T], paths []string, look func(
 }
 
 func printEach[T any](con *console, v imageView[T], docs iter.Seq2[T, error]) error {
-	people := con.opts.output == outTable || con.opts.output == outWide
-	if people && len(v.columns) == 0 {
+	if con.opts.output.people() && len(v.columns) == 0 {
 		return each(docs, func(d T) error { v.write(con.out, d); return nil })
 	}
 	return printAll(con, view[T]{columns: v.columns, name: v.name, doc: func(d T) any { return d }}, docs)

@@ -41,6 +41,33 @@ type inspectDoc struct {
 	Warnings []manifest.Warning `json:"warnings"`
 }
 
+// inspectRow is a guest in TSV.
+type inspectRow struct {
+	Name     string `json:"name"`
+	System   string `json:"system"`
+	Arch     string `json:"arch"`
+	Host     string `json:"host"`
+	Packages string `json:"packages"`
+	Firmware string `json:"firmware"`
+	Virtio   string `json:"virtio"`
+	Warnings int    `json:"warnings"`
+}
+
+// row implements tabular: what the guest is, in one line.
+func (d inspectDoc) row() any {
+	r := inspectRow{Name: d.Name, Warnings: len(d.Warnings)}
+	if sys, ok := d.System.(guest.System); ok {
+		r.System, r.Arch, r.Host, r.Packages = sys.Name, sys.Arch, sys.Host, sys.Packages
+	}
+	if facts, ok := d.Disks.(guest.Facts); ok {
+		r.Firmware = facts.Firmware
+	}
+	if v, ok := d.Virtio.(linux.Readiness); ok {
+		r.Virtio = v.Why
+	}
+	return r
+}
+
 func runInspect(ctx context.Context, con *console, args []string) error {
 	found, err := con.look(ctx, args, func(j *manifest.Job) {
 		j.Inspect = manifest.Inspect{Enabled: true, DetectOS: true}

@@ -25,9 +25,15 @@ func newLog(con *console) *cobra.Command {
 		Long:    "Print the log of a job. With -o json each line is a JSON object.",
 		Example: `  hyperctl workflow log web01
   hyperctl workflow log web01 -f            until the job ends`,
-		Args:              cobra.ExactArgs(1),
+		Args:              con.oneJobArg(),
 		ValidArgsFunction: con.completeJobs(),
-		RunE:              func(cmd *cobra.Command, args []string) error { return runLog(cmd.Context(), con, args[0], follow) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			keys, err := con.pickJobs(cmd.Context(), args, queue.Running, queue.Failed, queue.Done)
+			if err != nil {
+				return err
+			}
+			return runLog(cmd.Context(), con, keys[0], follow)
+		},
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the job ends")
 	return cmd

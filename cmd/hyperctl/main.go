@@ -36,8 +36,8 @@ func run(ctx context.Context, con *console, args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = &failure{exit: exitInterrupted, what: "interrupted", err: err}
+	if ctx.Err() != nil {
+		err = afterInterrupt(err)
 	}
 	if !started || strings.HasPrefix(err.Error(), flagGroup) { // which cobra looks at late
 		err = usageFailure(cmd, args, err)
@@ -48,6 +48,16 @@ func run(ctx context.Context, con *console, args []string) int {
 	}
 	con.printFailure(f)
 	return f.exit
+}
+
+// afterInterrupt is what an error means after an interrupt. A command that knows what was done by then says so itself; anything else that went
+// wrong, a program that was ended with this one for example, went wrong because of it.
+func afterInterrupt(err error) error {
+	var said *failure
+	if f := explainError(err); f.exit != exitError && (f.exit != exitInterrupted || errors.As(err, &said)) {
+		return err
+	}
+	return &failure{exit: exitInterrupted, what: "interrupted", err: err}
 }
 
 // flagGroup begins what cobra says about flags of which only one may be given.
@@ -67,6 +77,7 @@ func usageFailure(cmd *cobra.Command, args []string, err error) error {
 	if strings.Contains(f.what, " arg(s), ") { // cobra's own words
 		f.what, f.why = "too few or too many arguments", "the command is "+cmd.UseLine()
 	}
+	fieldsWanted(cmd, f)
 	if near := nearFlag(cmd, f.what); near != "" {
 		f.try = near
 	}

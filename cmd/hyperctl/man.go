@@ -67,6 +67,7 @@ func commandPage(c *cobra.Command) manpage.Page {
 		manpage.Section{Title: "Commands", Items: subs},
 		manpage.Section{Title: "Options", Items: flagItems(c.LocalFlags())},
 		manpage.Section{Title: "Options of every command", Items: flagItems(c.InheritedFlags())},
+		manpage.Section{Title: "Fields of --json", Text: strings.Join(documentedFields(c), ", ")},
 		manpage.Section{Title: "Examples", Text: c.Example},
 	)
 	if c.HasParent() {

@@ -17,7 +17,8 @@ import (
 
 func newManifest(con *console) *cobra.Command {
 	return newGroup("manifest", "Check, write and submit manifests and disks",
-		newValidate(con), newSubmit(con), newGenerate(con), newManifestCreate(con), newManifestExplain(con), newSchema(con))
+		prints(newValidate(con), manifest.Problem{}), prints(newSubmit(con), submitted{}), newGenerate(con), newManifestCreate(con),
+		prints(newManifestExplain(con), manifest.Field{}), newSchema(con))
 }
 
 // fileFlag adds -f, the older way to name a file; arguments say the same.

@@ -266,7 +266,7 @@ func (o *createOptions) begin(ctx context.Context, con *console) (form answers.F
 func createScreen(ctx context.Context, con *console, o *createOptions, form answers.Form, lost []string) error {
 	theme := o.theme
 	if theme == "" {
-		theme = con.getenv("HYPERCTL_THEME")
+		theme = con.opts.theme
 	}
 	switch {
 	case theme == "":

@@ -15,18 +15,20 @@ const (
 // meter shows on standard error how far something is: on a terminal in one line that is rewritten, elsewhere as a line now and
 // then. With -q, and where a program reads, it shows nothing.
 type meter struct {
-	con   *console
-	what  string
-	every time.Duration
-	start time.Time
-	last  time.Time
-	shown bool // a line stands on the terminal
-	off   bool
+	con     *console
+	what    string
+	every   time.Duration
+	start   time.Time
+	last    time.Time
+	rewrite bool // one line of a terminal
+	shown   bool // a line stands on the terminal
+	off     bool
 }
 
 func (c *console) newMeter(what string) *meter {
-	m := &meter{con: c, what: what, start: c.now(), off: c.opts.quiet || c.opts.output.machine(), every: meterLines}
-	if c.errTTY && c.getenv("TERM") != "dumb" {
+	off := c.opts.quiet || c.opts.output.machine() || c.opts.progress == progressNone
+	m := &meter{con: c, what: what, start: c.now(), off: off, every: c.lineEvery(), rewrite: c.rewrites(c.errTTY)}
+	if m.rewrite {
 		m.every = meterOnTTY
 	}
 	m.last = m.start
@@ -45,7 +47,7 @@ func (m *meter) update(done, total int64) {
 		p.BytesPerSec = float64(done) / spent
 		p.ETASeconds = float64(total-done) / p.BytesPerSec
 	}
-	if m.every == meterOnTTY {
+	if m.rewrite {
 		m.shown = true
 		fmt.Fprintf(m.con.err, "\r\x1b[K%s", progressLine(p))
 		return

@@ -51,13 +51,16 @@ const (
 	outName  outputMode = "name"
 )
 
-var outputModes = []string{"table", "wide", "json", "yaml", "jsonl", "name"}
+var outputModes = []string{"table", "wide", "json", "yaml", "jsonl", "tsv", "name"}
 
 // machine tells whether a program reads the output.
 func (m outputMode) machine() bool { return m == outJSON || m == outYAML || m == outJSONL }
 
 // documents tells whether results are printed as documents, one by one or as a list.
-func (m outputMode) documents() bool { return m.machine() || m == outTemplate }
+func (m outputMode) documents() bool { return m.machine() || m == outTemplate || m == outTSV }
+
+// people tells whether the output is for people, who read prose and tables.
+func (m outputMode) people() bool { return m == outTable || m == outWide }
 
 type colorMode string
 
@@ -94,30 +97,32 @@ func printAll[T any](c *console, v view[T], rows iter.Seq2[T, error]) error {
 		err = each(rows, func(row T) error { return w.put(clean(v.name(row)), "\n") })
 	case outJSON:
 		err = printList(c, w, v, rows)
-	case outJSONL:
-		err = each(rows, func(row T) error {
-			b, err := c.encode(v.doc(row))
-			if err != nil {
-				return err
-			}
-			return w.put(string(b), "\n")
-		})
 	case outYAML:
 		err = printSequence(c, w, v, rows)
-	case outTemplate:
-		err = each(rows, func(row T) error {
-			b, err := c.render(v.doc(row))
-			if err != nil {
-				return err
-			}
-			return w.put(string(b))
-		})
+	case outJSONL, outTemplate:
+		err = printOneByOne(c, w, v, rows)
+	case outTSV:
+		var head string
+		if head, err = tsvHeadOf(c, v); err == nil {
+			err = cmp.Or(w.put(head), printOneByOne(c, w, v, rows))
+		}
 	default:
 		t := newTable(w, c, v.columns)
 		err = each(rows, t.add)
 		err = cmp.Or(err, t.flush())
 	}
 	return cmp.Or(err, w.flush())
+}
+
+// printOneByOne prints rows one by one, each as encodeOne writes it.
+func printOneByOne[T any](c *console, w lineWriter, v view[T], rows iter.Seq2[T, error]) error {
+	return each(rows, func(row T) error {
+		b, err := c.encodeOne(v.doc(row))
+		if err != nil {
+			return err
+		}
+		return w.put(string(b))
+	})
 }
 
 // printList prints a JSON list with one line for each row.
@@ -167,6 +172,8 @@ func (c *console) printOne(doc any, name string, people func(w io.Writer)) error
 	case outName:
 		_, err := fmt.Fprintln(c.out, clean(name))
 		return err
+	case outTSV:
+		return c.printTSV(doc)
 	case outTemplate:
 		b, err := c.render(doc)
 		if err != nil {
@@ -224,7 +231,7 @@ func (c *console) encode(doc any) ([]byte, error) {
 		v, ok := all[f]
 		if !ok {
 			if known := fieldsOf(reflect.TypeOf(doc)); !slices.Contains(known, f) {
-				return nil, usagef("--json: there is no field %q; there are %s", f, strings.Join(known, ", "))
+				return nil, unknownField(f, known)
 			}
 			v = json.RawMessage("null")
 		}
@@ -240,10 +247,19 @@ func (c *console) encode(doc any) ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// encodeOne writes one of several documents that come one by one: a line of JSON, a YAML document, or what a template makes of it.
+// unknownField is the error for a field that a document does not have.
+func unknownField(name string, known []string) error {
+	return usagef("--json: there is no field %q; there are %s", name, strings.Join(known, ", "))
+}
+
+// encodeOne writes one of several documents that come one by one: a line of JSON or TSV, a YAML document, or what a template makes of
+// it.
 func (c *console) encodeOne(doc any) ([]byte, error) {
-	if c.opts.output == outTemplate {
+	switch c.opts.output {
+	case outTemplate:
 		return c.render(doc)
+	case outTSV:
+		return c.tsvLine(doc)
 	}
 	b, err := c.encode(doc)
 	if err != nil || c.opts.output != outYAML {

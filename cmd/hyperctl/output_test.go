@@ -73,7 +73,9 @@ func TestNothingHostileReachesTheTerminal(t *testing.T) {
 			if err := printAll(con, jobsView(con), counted(all(sampleJobs(con.now())), new(int))); err != nil {
 				t.Fatal(err)
 			}
-			if i := strings.IndexFunc(out.String(), func(r rune) bool { return r < 0x20 && r != '\n' || hidden(r) }); i >= 0 {
+			if i := strings.IndexFunc(out.String(), func(r rune) bool {
+				return r < 0x20 && r != '\n' && (r != '\t' || outputMode(mode) != outTSV) || hidden(r)
+			}); i >= 0 {
 				t.Errorf("-o %s prints %q", mode, out.String()[i:min(i+20, out.Len())])
 			}
 		}

@@ -32,7 +32,7 @@ func runPlan(ctx context.Context, con *console, parcels []parcel) error {
 			plans = append(plans, plan)
 		}
 	}
-	if con.opts.output != outTable && con.opts.output != outWide {
+	if !con.opts.output.people() {
 		return printAll(con, view[convert.Plan]{
 			name: func(p convert.Plan) string { return p.Name },
 			doc:  func(p convert.Plan) any { return p },

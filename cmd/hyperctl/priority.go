@@ -16,7 +16,8 @@ func newPriority(con *console) *cobra.Command {
 		Long: `Let queued jobs start before the others, or after them. A priority is high, normal, low or a number from 1 (last) to 100 (first);
 normal is 50, high 75 and low 25. Of jobs with the same priority the one that has waited longest starts first.
 
-It holds until the job ends, through restarts of the daemon too, and a retry keeps it. What runs already goes on.`,
+It holds until the job ends, through restarts of the daemon too, and a retry keeps it. What runs already goes on. While the daemon does
+not run, the request waits for it, and it answers it before it starts any job.`,
 		Example: `  hyperctl workflow priority web01.vmdk high
   hyperctl workflow priority $(hyperctl workflow list --state queued -o name) low`,
 		Args: cobra.MinimumNArgs(2),
@@ -33,7 +34,7 @@ It holds until the job ends, through restarts of the daemon too, and a retry kee
 			if err != nil {
 				return err
 			}
-			return runOnJobs(cmd.Context(), con, queue.Control{Verb: queue.VerbPriority, Priority: p}, args[:last])
+			return runOnJobs(cmd.Context(), con, queue.Control{Verb: queue.VerbPriority, Priority: p}, args[:last], nil)
 		},
 	}
 }

@@ -47,7 +47,7 @@ func runQueue(ctx context.Context, con *console) error {
 	if doc.Held == nil {
 		doc.Held = []queue.Held{}
 	}
-	if con.opts.output == outName {
+	if con.opts.output == outName || con.opts.output == outTSV {
 		return printAll(con, heldView(con), all(doc.Held))
 	}
 	var tableErr error

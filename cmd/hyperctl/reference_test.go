@@ -59,6 +59,9 @@ func reference(root *cobra.Command) []byte {
 			fmt.Fprintf(&b, "\nAlso: %s\n", strings.Join(c.Aliases, ", "))
 		}
 		writeFlags(&b, "Flags", c.LocalNonPersistentFlags())
+		if fields := documentedFields(c); len(fields) > 0 {
+			fmt.Fprintf(&b, "\nFields of `--json`: %s\n", strings.Join(fields, ", "))
+		}
 		if c.Example != "" {
 			fmt.Fprintf(&b, "\n```sh\n%s\n```\n", unindent(c.Example))
 		}

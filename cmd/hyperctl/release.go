@@ -11,12 +11,17 @@ func newRelease(con *console) *cobra.Command {
 		Use:   "release NAME...",
 		Short: "Let entries start that are held for a person to decide",
 		Long: `Let entries start that are held for a person to decide, as x_1.vmdk beside x.vmdk is, which may be the second disk of a VM
-or a VM of its own. hyperctl workflow queue lists them with the reason.`,
+or a VM of its own. hyperctl workflow queue lists them with the reason. It needs the daemon, which finds out anew at each start what it
+holds.`,
 		Example:           `  hyperctl workflow release web01_1.vmdk`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              con.jobArgs(),
 		ValidArgsFunction: con.completeJobs(queue.Waiting),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runOnJobs(cmd.Context(), con, queue.Control{Verb: queue.VerbRelease}, args)
+			keys, err := con.pickJobs(cmd.Context(), args, queue.Waiting)
+			if err != nil {
+				return err
+			}
+			return runOnJobs(cmd.Context(), con, queue.Control{Verb: queue.VerbRelease}, keys, nil)
 		},
 	}
 }

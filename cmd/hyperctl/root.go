@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"hyper2kvm/internal/doctor"
 )
 
 const rootLong = `hyperctl turns VMware and Hyper-V disks into VMs that boot on KVM: it hands them to the daemon hyper2kvmd through the
@@ -9,8 +11,16 @@ workflow directory, shows and follows what becomes of them, and converts single 
 
 Flags may be written with one dash or two: -op status, -file vm.yaml and --op status, --file vm.yaml are the same.
 
-Every flag that all commands have is also an environment variable (HYPERCTL_WORKFLOW_DIR, HYPERCTL_OUTPUT, ...) and a line of
-~/.config/hyperctl/config.yaml. Colours follow NO_COLOR and CLICOLOR_FORCE.
+Every flag is also a variable of the environment: HYPERCTL_OUTPUT for --output of all commands, HYPERCTL_WORKFLOW_WAIT_TIMEOUT for
+--timeout of hyperctl workflow wait. What all commands have may stand in ~/.config/hyperctl/config.yaml too, as output: json. A flag
+wins over the environment, the environment over the file. Colours follow NO_COLOR, CLICOLOR_FORCE and CLICOLOR; ACCESSIBLE=1 is
+--accessible.
+
+For programs: -o json, yaml and jsonl have the documented fields, to which some may be added, but none is ever taken away. -o tsv is a
+line with the names of the columns and then one line for each result, with tabs between the values; inside a value a tab is written as
+\t, a line break as \n, a backslash as \\ and another control character as \x1b or \u009b. Its columns are the fields that hold one
+value, or those that --json names, in that order; an empty value is one that is not known.
+-o name prints what names a result in other commands. With -o json an error is one JSON object on standard error.
 
 `
 
@@ -27,7 +37,7 @@ func newRoot(con *console, started func()) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:           "hyperctl",
 		Short:         "Convert VMware and Hyper-V disks into VMs that boot on KVM",
-		Long:          rootLong + exitHelp,
+		Long:          rootLong + exitHelp(),
 		Example:       rootExample,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -45,29 +55,38 @@ func newRoot(con *console, started func()) *cobra.Command {
 	f := cmd.PersistentFlags()
 	f.SortFlags, cmd.Flags().SortFlags = false, false
 	f.VarP(outputFlag{enum{(*string)(&o.output), outputModes}, &o.template}, "output", "o", "form of the output")
-	f.StringSliceVar(&o.fields, "json", nil, "print JSON with only these `fields`, separated by commas")
-	f.BoolVar(&o.noHeaders, "no-headers", false, "tables without their first line")
+	f.Var(templateFlag{outputFlag{enum{(*string)(&o.output), outputModes}, &o.template}}, "template", "the same as -o template=`text`, a template of Go over the fields")
+	f.StringSliceVar(&o.fields, "json", nil, "print JSON with only these `fields`, separated by commas; alone it lists them")
+	f.BoolVar(&o.noHeaders, "no-headers", false, "tables and tsv without their first line")
 	f.Var(enum{(*string)(&o.color), colorModes}, "color", "colours")
+	f.Var(enum{(*string)(&o.progress), progressModes}, "progress", "how far something is: rewritten on a terminal, in plain lines, not at all, or in the terminal's title too")
+	f.BoolVar(&o.accessible, "accessible", false, "for a screen reader: nothing is rewritten, questions come in lines, and every 30 seconds a line says that it goes on")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print the causes of an error too")
 	f.StringVarP(&o.workflowDir, "workflow-dir", "d", "", "the workflow `directory`")
 	f.StringVar(&o.daemonConfig, "daemon-config", defaultDaemonConfig, "the daemon's configuration `file`, asked for the workflow directory")
 	complete(cmd, "output", append(outputModes, templatePrefix))
 	complete(cmd, "color", colorModes)
+	complete(cmd, "progress", progressModes)
+	if err := cmd.RegisterFlagCompletionFunc("json", completeFields); err != nil {
+		panic(err) // the flag is not there: a mistake in this program
+	}
 	cmd.AddCommand(
 		newWorkflow(con),
 		newManifest(con),
 		newImage(con),
-		newInspect(con),
-		newPlan(con),
-		newDoctor(con),
+		prints(newInspect(con), inspectDoc{}),
+		prints(newPlan(con), planDoc{}),
+		prints(newDoctor(con), doctor.Finding{}),
 		newServe(con),
-		newExplain(con),
+		prints(newPing(con), pingDoc{}),
+		prints(newExplain(con), codeDoc{}),
 		newConfig(con),
-		newBundle(con),
-		newVersion(con),
+		prints(newBundle(con), bundleDoc{}),
+		prints(newVersion(con), versionDoc{}),
 		newMan(con),
 	)
+	con.takeEnvironment(cmd)
 	return cmd
 }
 

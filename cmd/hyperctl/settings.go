@@ -18,6 +18,9 @@ import (
 type globalOptions struct {
 	output       outputMode
 	color        colorMode
+	progress     progressMode
+	accessible   bool   // as --accessible says; see console.accessible
+	theme        string // of the full screen, as the environment and the file say
 	noHeaders    bool
 	quiet        bool
 	verbose      bool
@@ -36,7 +39,9 @@ const defaultDaemonConfig = "/etc/hyper2kvm/workflow-daemon.yaml"
 var defaultWorkflowDirs = []string{"/var/lib/hyper2kvm/workflow", "/var/lib/hyper2kvm/manifest-workflow"}
 
 // settingNames are the keys of the configuration file; each is also an environment variable HYPERCTL_<NAME>.
-var settingNames = []string{"workflow-dir", "output", "color", "no-headers", "quiet", "verbose", "daemon-config"}
+var settingNames = []string{
+	"workflow-dir", "output", "template", "json", "color", "progress", "accessible", "no-headers", "quiet", "verbose", "theme", "daemon-config",
+}
 
 // readSettings settles the global options: flag, then HYPERCTL_<NAME>, then the user's configuration file, then the default.
 func (c *console) readSettings(flags *pflag.FlagSet) error {
@@ -72,7 +77,7 @@ func (c *console) readSettings(flags *pflag.FlagSet) error {
 		if f != nil && f.Changed {
 			c.opts.origins[name] = "--" + name
 		}
-		if f == nil || f.Changed || !v.IsSet(key) {
+		if !v.IsSet(key) || f != nil && f.Changed || name == "template" && flags.Changed("output") {
 			continue
 		}
 		origin := "HYPERCTL_" + strings.ToUpper(key)
@@ -80,6 +85,12 @@ func (c *console) readSettings(flags *pflag.FlagSet) error {
 		if c.getenv(origin) == "" {
 			origin = file
 			c.opts.origins[name] = fmt.Sprintf("%s:%d", file, lineOf(file, key))
+		}
+		if name == "theme" {
+			c.opts.theme = v.GetString(key)
+		}
+		if f == nil {
+			continue
 		}
 		if err := f.Value.Set(v.GetString(key)); err != nil {
 			return usagef("%s: %s %q: %s", origin, key, v.GetString(key), err)
@@ -91,7 +102,7 @@ func (c *console) readSettings(flags *pflag.FlagSet) error {
 	if f := flags.Lookup("workflow-dir"); f != nil && f.Changed {
 		c.opts.dirOrigin = "--workflow-dir"
 	}
-	if len(c.opts.fields) > 0 && !c.opts.output.machine() {
+	if len(c.opts.fields) > 0 && !c.opts.output.machine() && c.opts.output != outTSV {
 		c.opts.output = outJSON
 	}
 	c.restyle()

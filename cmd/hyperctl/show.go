@@ -30,9 +30,15 @@ JOB is an id, the name of an entry (web01.vmdk) or its stem (web01), or the name
 with one stem the newest is meant.`,
 		Example: `  hyperctl workflow show web01
   hyperctl workflow show web01 -o json`,
-		Args:              cobra.ExactArgs(1),
+		Args:              con.oneJobArg(),
 		ValidArgsFunction: con.completeJobs(),
-		RunE:              func(cmd *cobra.Command, args []string) error { return runShow(cmd.Context(), con, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			keys, err := con.pickJobs(cmd.Context(), args, queue.Running, queue.Queued, queue.Waiting, queue.Failed, queue.Done)
+			if err != nil {
+				return err
+			}
+			return runShow(cmd.Context(), con, keys[0])
+		},
 	}
 }
 

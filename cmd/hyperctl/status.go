@@ -34,6 +34,27 @@ type statusDoc struct {
 	queue.Status
 }
 
+// statusRow is the status in TSV.
+type statusRow struct {
+	WorkflowDir   string         `json:"workflow_dir"`
+	Liveness      queue.Liveness `json:"liveness"`
+	State         string         `json:"state"`
+	Version       string         `json:"version"`
+	PID           int            `json:"pid"`
+	Mode          string         `json:"mode"`
+	UptimeSeconds *float64       `json:"uptime_seconds"`
+	AgeSeconds    *float64       `json:"heartbeat_age_seconds"`
+	Workers       int            `json:"workers"`
+	Busy          int            `json:"busy"`
+	queue.Counts
+	OutputDir string `json:"output_dir"`
+}
+
+// row implements tabular: one line with the counts.
+func (d statusDoc) row() any {
+	return statusRow{d.WorkflowDir, d.Liveness, d.State, d.Version, d.PID, d.Mode, d.UptimeSeconds, d.AgeSeconds, d.Workers, d.Busy, d.Counts, d.OutputDir}
+}
+
 // heldReason is a reason for which entries do not run, and how many they are.
 type heldReason struct {
 	State   queue.State `json:"state"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"hyper2kvm/internal/queue"
@@ -17,6 +18,7 @@ type answerDoc struct {
 	Answer string `json:"answer,omitempty"`
 	Error  string `json:"error,omitempty"`
 	Code   int    `json:"exit"`
+	Left   bool   `json:"left,omitempty"` // no daemon runs: it does it when it starts
 }
 
 // steering gathers the answers to the requests of one command.
@@ -25,6 +27,7 @@ type steering struct {
 	sp      *queue.Spool
 	live    queue.Liveness
 	status  queue.Status
+	left    bool // the last request waits for the daemon's start
 	answers []answerDoc
 	first   error // of the requests that were refused
 }
@@ -50,12 +53,21 @@ func (s *steering) needDaemon() error {
 	return nil
 }
 
-// ask sends one request to the daemon and waits for the answer.
+// away tells whether there is no daemon, rather than one that hangs or is just starting.
+func (s *steering) away() bool {
+	return s.live == queue.LiveNotRunning || s.live == queue.LiveNeverStarted
+}
+
+// ask sends one request to the daemon and waits for the answer. Without a daemon a request that can wait is left for its next start; one
+// that cannot is refused.
 func (s *steering) ask(ctx context.Context, c queue.Control) (string, error) {
+	c.By = s.con.getenv("USER")
+	if then, ok := whenItStarts[c.Verb]; ok && s.away() {
+		return s.leave(c, then)
+	}
 	if err := s.needDaemon(); err != nil {
 		return "", err
 	}
-	c.By = s.con.getenv("USER")
 	reply, err := s.sp.Request(ctx, c)
 	switch {
 	case err == nil:
@@ -68,6 +80,57 @@ func (s *steering) ask(ctx context.Context, c queue.Control) (string, error) {
 		return "", refusal(reply.Message, err)
 	}
 	return "", err
+}
+
+// whenItStarts says of the requests that wait for a daemon what it does with them at its next start.
+var whenItStarts = map[string]string{
+	queue.VerbPause:    "the daemon does not run; when it starts it is paused, and starts no jobs until resume",
+	queue.VerbResume:   "the daemon does not run; when it starts it is not paused",
+	queue.VerbPriority: "the daemon does not run; when it starts, before it starts any job, the priority becomes ",
+	queue.VerbRetry:    "the daemon does not run; when it starts, the job is queued again",
+}
+
+// about sends one request about a job.
+func (s *steering) about(ctx context.Context, c queue.Control, j queue.Job) (string, error) {
+	if c.Verb == queue.VerbPriority && s.away() {
+		if j.State != queue.Queued && j.State != queue.Waiting {
+			return "", fmt.Errorf("%w: %s is %s; only what is in the queue has an order", queue.ErrState, j.Name, j.State)
+		}
+		c.Job = j.Name
+	}
+	return s.ask(ctx, c)
+}
+
+// notNow is the error for a request that only a running daemon can do, with what can be done instead.
+func (s *steering) notNow(verb string, j queue.Job) error {
+	f := daemonFailure(s.live, s.status, s.sp.Dir(), s.con.now())
+	again := "hyperctl workflow " + verb + " " + quoteArg(j.Name)
+	switch {
+	case verb == queue.VerbRelease:
+		f.why += "; what is held is found out anew at each start"
+	case j.State == queue.Running:
+		f.why += "; the job does not run either, and goes back into the queue when it starts"
+	case j.State == queue.Queued || j.State == queue.Waiting:
+		f.try = "mv " + quoteArg(j.Path) + " ELSEWHERE, which takes it out of the queue"
+		return f
+	default:
+		return fmt.Errorf("%w: %s is %s", queue.ErrState, j.Name, j.State)
+	}
+	f.try += "; then: " + again
+	return f
+}
+
+// leave puts a request where the daemon finds it when it starts.
+func (s *steering) leave(c queue.Control, then string) (string, error) {
+	if c.Verb == queue.VerbPriority {
+		then += queue.PriorityText(c.Priority)
+	}
+	err := s.sp.Leave(c)
+	if errors.Is(err, fs.ErrNotExist) { // a directory on which no daemon ever ran has no place for requests
+		return "", s.needDaemon()
+	}
+	s.left = err == nil
+	return then, err
 }
 
 // refusal is what the daemon answered to a request that it did not do.
@@ -85,7 +148,8 @@ func refusal(message string, err error) error {
 
 // keep remembers what came of a request about a job.
 func (s *steering) keep(verb, key, name, answer string, err error) {
-	d := answerDoc{Verb: verb, Job: key, Name: name, Answer: answer}
+	d := answerDoc{Verb: verb, Job: key, Name: name, Answer: answer, Left: s.left}
+	s.left = false
 	if err != nil {
 		err = jobFailure(key, err)
 		f := explainError(err)
@@ -103,15 +167,12 @@ func (s *steering) finish() error {
 		return s.first
 	}
 	v := view[answerDoc]{name: func(a answerDoc) string { return a.Name }, doc: func(a answerDoc) any { return a }}
-	switch s.con.opts.output {
-	case outTable, outWide:
+	if s.con.opts.output.people() {
 		for _, a := range s.answers {
 			s.con.say(a)
 		}
-	default:
-		if err := printAll(s.con, v, all(s.answers)); err != nil {
-			return err
-		}
+	} else if err := printAll(s.con, v, all(s.answers)); err != nil {
+		return err
 	}
 	if s.first == nil {
 		return nil

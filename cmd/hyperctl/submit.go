@@ -154,10 +154,17 @@ func deliveryFailure(p parcel, sent []submitted, err error) error {
 
 // submitted is an entry that is in the queue.
 type submitted struct {
-	Name string `json:"name"`
-	Path string `json:"path"`
-	From string `json:"from"`
+	Time time.Time `json:"time"`
+	Type string    `json:"type"` // submitted: the events of --wait, which have other types, follow it
+	Name string    `json:"name"`
+	Path string    `json:"path"`
+	From string    `json:"from"`
 	ref  queue.Submitted
+}
+
+// row implements tabular: the same columns as the events that follow.
+func (s submitted) row() any {
+	return eventRow{Time: s.Time, Type: s.Type, Name: s.Name, State: queue.Queued, Message: s.From}
 }
 
 // acknowledge says that an entry is in the queue.

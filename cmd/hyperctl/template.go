@@ -44,6 +44,18 @@ func (o outputFlag) Set(s string) error {
 	return nil
 }
 
+// templateFlag is --template: the text of a template alone.
+type templateFlag struct{ outputFlag }
+
+// String is the value of a flag that was not given.
+func (templateFlag) String() string { return "" }
+
+// Set reads a template.
+func (t templateFlag) Set(s string) error { return t.outputFlag.Set(templatePrefix + s) }
+
+// Type is what help shows for the value.
+func (templateFlag) Type() string { return "text" }
+
 // Type is what help shows for the value.
 func (o outputFlag) Type() string { return o.enum.Type() + "|template=TEXT" }
 

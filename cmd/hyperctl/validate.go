@@ -40,10 +40,9 @@ func runValidate(con *console, files []string) error {
 		problems = append(problems, d.problems...)
 	}
 	var err error
-	switch con.opts.output {
-	case outTable, outWide:
+	if con.opts.output.people() {
 		err = con.writeProblems(docs)
-	default:
+	} else {
 		err = printAll(con, view[manifest.Problem]{
 			name: func(p manifest.Problem) string { return p.File },
 			doc:  func(p manifest.Problem) any { return p },

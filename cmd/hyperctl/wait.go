@@ -60,8 +60,12 @@ func (w *waiter) wait(ctx context.Context, sent []queue.Submitted, timeout time.
 		w.follow(ctx, s)
 	}
 	err := w.loop(ctx)
-	w.live.clear()
+	w.live.end()
 	open := w.open
+	if w.con.opts.output.documents() {
+		text := fmt.Sprintf("%s, %d failed, %d still open", count(w.ended, "job ended", "jobs ended"), w.failed, open)
+		w.con.event(watchEvent{Time: w.con.now(), Type: "summary", Message: text, Ended: &w.ended, Failed: &w.failed}, text)
+	}
 	stop()
 	go func() {
 		for range w.changes { // whoever still tells something ends
@@ -101,10 +105,14 @@ func (w *waiter) follow(ctx context.Context, s queue.Submitted) {
 }
 
 func (w *waiter) loop(ctx context.Context) error {
+	ticks, stop := w.con.heartbeats()
+	defer stop()
 	for w.open > 0 && (!w.first || w.ended == 0) {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-ticks:
+			w.con.heartbeat(fmt.Sprintf("still waiting: %d of %s ended", w.ended, count(w.open+w.ended, "job has", "jobs have")))
 		case ch := <-w.changes:
 			switch {
 			case ch.end:
@@ -132,9 +140,9 @@ func (w *waiter) tell(ctx context.Context, j queue.Job) {
 	switch {
 	case known && old.job.State == j.State && old.job.Reason == j.Reason && old.stage == seen.stage:
 		if j.State == queue.Running && j.Progress != nil {
-			w.live.show(w.liveText(j))
+			w.live.show(w.liveText(j), int(percent(j.Progress)))
 		}
-		if j.State != queue.Running || j.Progress == nil || w.live.on || now.Sub(old.told) < meterLines {
+		if j.State != queue.Running || j.Progress == nil || w.live.on || w.con.opts.progress == progressNone || now.Sub(old.told) < w.con.lineEvery() {
 			seen.told = old.told
 			w.told[key] = seen
 			return
@@ -161,10 +169,10 @@ func (w *waiter) tell(ctx context.Context, j queue.Job) {
 			w.follow(ctx, p)
 		}
 	}
-	d := newJobDoc(j, now)
 	if w.con.opts.quiet && !ended(j) {
 		return
 	}
+	d := newJobDoc(j, now)
 	w.live.clear()
 	w.con.event(watchEvent{Time: now, Type: kind, Job: &d}, text)
 }

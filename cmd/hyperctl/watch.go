@@ -102,11 +102,13 @@ type watcher struct {
 }
 
 func (w *watcher) loop(ctx context.Context, untilIdle bool) error {
+	w.con.told = w.con.now()
 	for {
 		open, err := w.look(ctx)
 		if err != nil {
 			return err
 		}
+		w.con.heartbeat("nothing new: " + count(open, "job is", "jobs are") + " in the queue or running")
 		if untilIdle {
 			if open == 0 {
 				return nil
@@ -178,7 +180,7 @@ func (w *watcher) look(ctx context.Context) (int, error) {
 		}
 		switch {
 		case known && old.job.State == j.State && old.job.Reason == j.Reason && old.stage == seen.stage:
-			if j.State == queue.Running && now.Sub(old.told) >= meterLines && j.Progress != nil {
+			if j.State == queue.Running && now.Sub(old.told) >= w.con.lineEvery() && j.Progress != nil && w.con.opts.progress != progressNone {
 				seen.told = now
 				w.say(now, "progress", j)
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -10,10 +11,35 @@ import (
 // watchEvent is a line of watch in JSON.
 type watchEvent struct {
 	Time     time.Time      `json:"time"`
-	Type     string         `json:"type"` // state, stage, progress, queue, joined, gone, daemon
+	Type     string         `json:"type"` // state, stage, progress, queue, joined, gone, daemon, heartbeat, summary
 	Liveness queue.Liveness `json:"liveness,omitempty"`
 	Message  string         `json:"message,omitempty"`
 	Job      *jobDoc        `json:"job,omitempty"`
+	Ended    *int           `json:"ended,omitempty"`  // of a summary: how many jobs ended
+	Failed   *int           `json:"failed,omitempty"` // of a summary: how many of them failed
+}
+
+// eventRow is an event in TSV.
+type eventRow struct {
+	Time    time.Time   `json:"time"`
+	Type    string      `json:"type"`
+	ID      string      `json:"id"`
+	Name    string      `json:"name"`
+	State   queue.State `json:"state"`
+	Stage   string      `json:"stage"`
+	Percent *float64    `json:"percent"`
+	Code    string      `json:"code"`
+	Message string      `json:"message"`
+}
+
+// row implements tabular: what happened to which job, in one line.
+func (e watchEvent) row() any {
+	r := eventRow{Time: e.Time, Type: e.Type, Message: e.Message}
+	if j := e.Job; j != nil {
+		r.ID, r.Name, r.State, r.Stage, r.Percent, r.Code = j.ID, j.Name, j.State, j.Stage, j.Percent, j.Code
+		r.Message = cmp.Or(r.Message, j.Reason, j.OutputDir)
+	}
+	return r
 }
 
 // say prints a line about a job.
@@ -33,6 +59,7 @@ func (w *watcher) tell(now time.Time, kind, text string) {
 
 // event prints a line: text for people, one JSON object for programs.
 func (c *console) event(e watchEvent, text string) {
+	c.told = c.now()
 	switch {
 	case c.opts.output == outName:
 		if e.Job != nil {

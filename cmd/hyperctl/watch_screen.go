@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"strings"
@@ -41,25 +42,17 @@ func (c *console) fullScreen(o watchOptions) bool {
 		return false
 	}
 	switch {
-	case o.screen.noTUI, o.untilIdle, o.failOnFailed, o.timeout > 0, c.opts.output != outTable && c.opts.output != outWide:
+	case o.screen.noTUI, o.untilIdle, o.failOnFailed, o.timeout > 0, !c.opts.output.people():
 		return false
 	case c.getenv("TERM") == "", c.getenv("TERM") == "dumb":
 		return false
 	}
-	for _, name := range []string{"CI", "ACCESSIBLE"} {
-		if v := c.getenv(name); v != "" && v != "0" && v != "false" {
-			return false
-		}
-	}
-	return true
+	return !c.accessible() && !isOn(c.getenv("CI"))
 }
 
 // watchScreen shows the workflow directory full screen.
 func watchScreen(ctx context.Context, con *console, sp *queue.Spool, o screenOptions) error {
-	theme := o.theme
-	if theme == "" {
-		theme = con.getenv("HYPERCTL_THEME")
-	}
+	theme := cmp.Or(o.theme, con.opts.theme)
 	switch {
 	case theme == "":
 		theme = look.Themes[0]

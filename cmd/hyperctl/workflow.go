@@ -33,10 +33,10 @@ func newWorkflow(con *console) *cobra.Command {
 		Args:    unknownCommand,
 	}
 	subs := map[string]*cobra.Command{
-		"status": newStatus(con),
-		"list":   newList(con),
-		"queue":  newQueue(con),
-		"watch":  newWatch(con),
+		"status": prints(newStatus(con), statusDoc{}),
+		"list":   prints(newList(con), jobDoc{}),
+		"queue":  prints(newQueue(con), queueDoc{}),
+		"watch":  prints(newWatch(con), watchEvent{}),
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if op == "" {
@@ -51,8 +51,10 @@ func newWorkflow(con *console) *cobra.Command {
 	for _, name := range workflowOps {
 		cmd.AddCommand(subs[name])
 	}
-	cmd.AddCommand(newShow(con), newLog(con), newWait(con), newRetry(con), newCancel(con), newRelease(con), newPriority(con),
-		newPause(con), newDrain(con), newResume(con))
+	cmd.AddCommand(prints(newShow(con), jobDoc{}), prints(newLog(con), logDoc{}), prints(newWait(con), watchEvent{}))
+	for _, sub := range []*cobra.Command{newRetry(con), newCancel(con), newRelease(con), newPriority(con), newPause(con), newDrain(con), newResume(con)} {
+		cmd.AddCommand(prints(sub, answerDoc{}))
+	}
 	for _, sub := range cmd.Commands() {
 		refuseOp(sub)
 	}
