@@ -17,10 +17,11 @@ const requestPoll = 100 * time.Millisecond
 
 // serveRequests answers what clients put into control/ until ctx ends.
 func (d *Daemon) serveRequests(ctx context.Context) {
+	reading := repeated{log: d.log, clock: d.clock, what: "read the requests of clients"}
 	for {
 		requests, err := d.spool.Requests(ctx)
-		if err != nil && ctx.Err() == nil {
-			d.log.Error("requests of clients cannot be read", "error", err)
+		if ctx.Err() == nil {
+			reading.result(err)
 		}
 		for _, r := range requests {
 			d.serveRequest(ctx, r, d.answer)

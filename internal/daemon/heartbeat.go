@@ -34,13 +34,12 @@ func (d *Daemon) heartbeat(ctx context.Context) {
 		held    int
 	}
 	var was state
+	writing := repeated{log: d.log, clock: d.clock, what: "write the status"}
 	for {
 		snap := d.inbox.Snapshot()
 		is := state{d.counts(ctx), snap.Paused, snap.Draining, len(snap.Held)}
 		if now := d.clock(); now.Sub(last) >= beat || now.Before(last) || is != was {
-			if err := d.writeStatus(ctx, ""); err != nil {
-				d.log.Error("write the status", "error", err)
-			}
+			writing.result(d.writeStatus(ctx, ""))
 			last, was = now, is
 		}
 		if !pause(ctx, lookEvery) {

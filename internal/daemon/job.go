@@ -105,14 +105,18 @@ func (j *job) work(ctx context.Context) closing {
 		if out.report != nil {
 			f["stages"], f["warnings"] = out.report.Stages, out.report.Warnings
 		}
-		return j.fail(f)
+		return j.failIfHere(f)
 	}
 	return j.crashed(out)
 }
 
 // withStages adds to the fields of a job that was ended from outside what became of its stages.
 func (o outcome) withStages(f map[string]any, why string) map[string]any {
-	f["stages"] = o.stages.ended(o.report, oneLine(why))
+	stages := o.stages.ended(o.report, oneLine(why))
+	f["stages"] = stages
+	if at := slices.IndexFunc(stages, func(st manifest.StageReport) bool { return st.Status == manifest.StageFailed }); at >= 0 {
+		f["stage"] = stages[at].Name // which was under way
+	}
 	if o.report != nil {
 		f["warnings"] = o.report.Warnings
 	}

@@ -100,6 +100,19 @@ func (j *job) unpublished(err error) map[string]any {
 	return failureFields(convert.Failure("validate", outputFault(err)))
 }
 
+// failIfHere fails a job for what its process said, unless the tree of the queue is not where it was: then the process may have missed
+// no more than that, and the job goes back to the queue when the tree is there again.
+func (j *job) failIfHere(f map[string]any) closing {
+	end, away := j.fail(f), false
+	return func(ctx context.Context) error {
+		err := end(ctx)
+		if errors.Is(err, queue.ErrAway) && !away {
+			end, away = j.goBack("the workflow directory was not there"), true
+		}
+		return err
+	}
+}
+
 // fail moves the job to failed/ with the reason.
 func (j *job) fail(f map[string]any) closing {
 	j.log.line("daemon", fmt.Sprintf("failed: %v: %v", f["code"], f["error"]))

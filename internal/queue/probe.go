@@ -102,10 +102,10 @@ func (s *Spool) checkTree() error {
 			id, err = rootOf(s.dir)
 		}
 		if err != nil {
-			return layoutError(err)
+			return fmt.Errorf("%w: %w", ErrAway, err)
 		}
 		if id != s.tree[path] {
-			return fmt.Errorf("%w: %s is not the directory it was when the daemon started", ErrLayout, s.path(path))
+			return fmt.Errorf("%w: %s is another directory", ErrAway, s.path(path))
 		}
 	}
 	for _, name := range stateDirs {

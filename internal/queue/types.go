@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -22,6 +23,7 @@ const LayoutVersion = 1
 // The kinds of errors; tested with errors.Is.
 var (
 	ErrLayout     = errors.New("workflow directory cannot be used") // not there, not one file system, newer layout
+	ErrAway       = fmt.Errorf("%w: it is not where it was when the daemon started", ErrLayout)
 	ErrLocked     = errors.New("another daemon holds the workflow directory")
 	ErrNotFound   = errors.New("no such job")
 	ErrState      = errors.New("job is not in a state for that") // retry of a running job, cancel of a finished one
@@ -135,6 +137,7 @@ type Job struct {
 	Progress     *Progress       `json:"progress,omitempty"`
 	OutputDir    string          `json:"output_dir,omitempty"`
 	Code         string          `json:"code,omitempty"`
+	Stage        string          `json:"stage,omitempty"` // in which it failed; of a running job see Progress
 	Hint         string          `json:"hint,omitempty"`
 	Warnings     int             `json:"warnings,omitempty"`
 	Submitter    *uint32         `json:"submitter_uid,omitempty"`
