@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -312,4 +313,27 @@ func bindMount(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("bind-mount a directory (needs root; run this script as root): %v", err)
 	}
 	ts.Defer(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+}
+
+// mounted DIR ARG... mounts with mount(8) and these arguments on DIR, which is made where it is missing; the script's end unmounts it.
+func mounted(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: mounted DIR ARG...")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	ts.Check(ts.Exec("mount", append(args[1:], dir)...))
+	ts.Defer(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+}
+
+// canMount says whether root may mount a file system of this kind here.
+func canMount(kind string) bool {
+	b, err := os.ReadFile("/proc/filesystems")
+	return err == nil && os.Geteuid() == 0 && slices.Contains(strings.Fields(string(b)), kind)
+}
+
+// canHaveUserNamespace says whether a program may have a user namespace with limits of its own here.
+func canHaveUserNamespace() bool {
+	err := exec.Command("unshare", "--user", "--map-root-user", "sh", "-c", "echo 0 >/proc/sys/user/max_inotify_instances").Run()
+	return err == nil
 }

@@ -59,6 +59,7 @@ func TestScripts(t *testing.T) {
 			"awaitok": awaitOK,
 			"odd":     makeOdd,
 			"bind":    bindMount,
+			"mounted": mounted,
 			"printed": printed,
 			"serve":   startServe,
 			"unserve": stopServe,
@@ -70,6 +71,10 @@ func TestScripts(t *testing.T) {
 				return os.Geteuid() == 0, nil
 			case "fuse":
 				return canFUSE(), nil
+			case "overlay":
+				return canMount("overlay"), nil
+			case "userns":
+				return canHaveUserNamespace(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
