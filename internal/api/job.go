@@ -20,9 +20,9 @@ var statusOf = map[queue.State]string{
 
 // jobDoc is a job: the seven fields that existing clients read, and beside them what the queue knows. Fields are only ever added.
 type jobDoc struct {
-	ID             string  `json:"id"`   // the queue's id; of an entry that was not claimed yet its name
-	Name           string  `json:"name"` // of the entry
-	Stage          string  `json:"stage"`
+	ID             string  `json:"id"`         // the queue's id; of an entry that was not claimed yet its name
+	Name           string  `json:"name"`       // of the entry
+	Stage          string  `json:"stage"`      // under way, or in which the job failed
 	Progress       float64 `json:"progress"`   // percent of the stage under way; 100 = completed
 	StartedAt      *string `json:"started_at"` // RFC 3339
 	ElapsedSeconds float64 `json:"elapsed_seconds"`
@@ -75,6 +75,8 @@ func newJobDoc(j queue.Job, now time.Time) jobDoc {
 	switch p := j.Progress; {
 	case j.State == queue.Done:
 		d.Progress = 100
+	case j.State == queue.Failed:
+		d.Stage = j.Stage
 	case j.State == queue.Running && p != nil:
 		d.Stage, d.StageIndex, d.StageCount, d.Message = p.Stage, p.StageIndex, p.StageCount, p.Message
 		d.BytesDone, d.BytesTotal, d.BytesPerSec = p.BytesDone, p.BytesTotal, max(p.BytesPerSec, 0)

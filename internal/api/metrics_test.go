@@ -84,7 +84,7 @@ func TestMetrics(t *testing.T) {
 func TestMetricsOfAnotherVersion(t *testing.T) {
 	s := newSite(t)
 	twice := queue.Tally{Kind: queue.TallyRetries, Of: []string{"crash"}, Sum: 2}
-	must(t, s.daemon.WriteStatus(queue.Status{
+	must(t, s.publish(queue.Status{
 		At: time.Now(), StartedAt: time.Now(), Workers: 2, Space: []queue.Space{{Dir: "/a\xffb\"\n", Free: 1}},
 		Tallies: []queue.Tally{
 			twice, twice, {Kind: queue.TallyFinished, Of: []string{"one word"}}, {Kind: "unheard-of", Sum: 3}, {Kind: queue.TallyHoles, Sum: 5},

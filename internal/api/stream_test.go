@@ -309,7 +309,7 @@ func TestJobsAsTheyStand(t *testing.T) {
 	if d := get("done"); d.Status != "completed" || d.Progress != 100 || !d.Report || !d.Log || d.Warnings != 1 || d.Ended.Warnings[0].Code != "H2K-VM-006" {
 		t.Errorf("the done job is %+v", d)
 	}
-	if d := get("failed.vmdk"); d.Status != "failed" || d.Code != "H2K-IMG-001" || d.Ended.Stage != "load" || d.Ended.Exception != "a\nb" || !strings.HasSuffix(d.Hint, "retry "+s.ids["failed.vmdk"]) {
+	if d := get("failed.vmdk"); d.Status != "failed" || d.Code != "H2K-IMG-001" || d.Stage != "load" || d.Ended.Stage != "load" || d.Ended.Exception != "a\nb" || !strings.HasSuffix(d.Hint, "retry "+s.ids["failed.vmdk"]) {
 		t.Errorf("the failed job is %+v", d)
 	}
 	if d := get(s.ids["running.vmdk"]); d.Status != "processing" || d.Stage != "convert" || d.Progress != 50 || *d.ETASeconds != 5 || d.StartedAt == nil {

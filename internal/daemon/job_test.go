@@ -271,6 +271,9 @@ func TestCancel(t *testing.T) {
 	<-ended
 	w.wantFailed("gate.img", manifest.CodeJobCancelled, "cancelled by")
 	_, rec := w.ended("gate.img")
+	if rec["stage"] != "convert" {
+		t.Errorf("it was cancelled in %v", rec["stage"])
+	}
 	why := fmt.Sprintf("(%v)", rec["error"])
 	if got := stageWords(t, rec); got != "load done, inspect skipped (it was not asked for), fix not-run "+why+", convert failed "+why+", validate not-run "+why {
 		t.Errorf("its stages are %s", got)

@@ -21,6 +21,7 @@ type finalFile struct {
 	StartedAt    string            `json:"started_at"`
 	OutputDir    string            `json:"output_dir"`
 	Code         string            `json:"code"`
+	Stage        string            `json:"stage"`
 	Error        string            `json:"error"`
 	Hint         string            `json:"hint"`
 	Warnings     []json.RawMessage `json:"warnings"`
@@ -71,7 +72,7 @@ func (s *Spool) readFinal(terminal, date, entry string, raw bool) (Job, finalFil
 	}
 	j.Size, j.QueuedAt, j.StartedAt, j.FinishedAt = f.Source.Size, when(f.QueuedAt), when(f.StartedAt), when(f.CompletedAt)
 	if terminal == DirFailed {
-		j.FinishedAt, j.Reason = when(f.FailedAt), f.Error
+		j.FinishedAt, j.Reason, j.Stage = when(f.FailedAt), f.Error, f.Stage
 	}
 	j.Code, j.Hint, j.Warnings, j.Submitter = f.Code, f.Hint, len(f.Warnings), f.Submitter
 	if validPriority(f.Priority) {
