@@ -16,6 +16,7 @@ type HostFile struct {
 	f    *os.File
 	name string
 	size int64
+	held int64 // bytes on the disk
 	id   string
 }
 
@@ -52,9 +53,10 @@ func TakeFile(f *os.File, name string) (*HostFile, error) {
 	}
 	if err == nil {
 		h.id = fmt.Sprintf("%d:%d", st.Dev, st.Ino)
-		h.size = st.Size
+		h.size, h.held = st.Size, st.Blocks*statBlock
 		if st.Mode&unix.S_IFMT == unix.S_IFBLK {
 			h.size, err = deviceSize(fd)
+			h.held = h.size
 		}
 	}
 	if err != nil {
@@ -129,6 +131,13 @@ func (h *HostFile) Size() int64 { return h.size }
 
 // ID identifies the file on this host, whatever its name: device and inode.
 func (h *HostFile) ID() string { return h.id }
+
+// Stored returns how many bytes the file took on its file system when it was opened: less than Size where it has holes, or where the file
+// system compresses.
+func (h *HostFile) Stored() int64 { return h.held }
+
+// statBlock is the unit of st_blocks in stat(2), whatever the file system's own.
+const statBlock = 512
 
 // ReadAt implements io.ReaderAt.
 func (h *HostFile) ReadAt(p []byte, off int64) (int, error) {

@@ -26,11 +26,11 @@ func ReadFull(f File, format, op string, p []byte, off int64) error {
 }
 
 // StoredExtent returns the beginning of e, whose content stands as it is at host of f, as far as it is of one kind: Unallocated for a
-// hole of the file, else Data. format stands in an error.
+// hole of the file, else Data. What the file does not hold whole is Data too, so that reading it tells. format stands in an error.
 func StoredExtent(f File, format string, e Extent, host int64) (Extent, error) {
 	e.Kind = Data
 	holes, ok := f.(HoleFinder)
-	if !ok {
+	if !ok || host < 0 || e.Len > f.Size()-host {
 		return e, nil
 	}
 	start, end, err := holes.NextData(host)
@@ -45,4 +45,21 @@ func StoredExtent(f File, format string, e Extent, host int64) (Extent, error) {
 		e.Len = min(e.Len, end-host)
 	}
 	return e, nil
+}
+
+// MappedExtent is StoredExtent for what a table of an image says is stored. A hole of the file is Zero there: the image has the place for
+// itself, preallocated or written with zeroes, and hides what a parent holds.
+func MappedExtent(f File, format string, e Extent, host int64) (Extent, error) {
+	e, err := StoredExtent(f, format, e, host)
+	if e.Kind != Data {
+		e.Kind = Zero
+	}
+	return e, err
+}
+
+// Sparse says whether so much of f is holes that it pays to look for them at every piece of an image, each of which is a question to the
+// file system: at least an eighth. It does not know that of every File.
+func Sparse(f File) bool {
+	s, ok := f.(interface{ Stored() int64 })
+	return ok && s.Stored() < f.Size()-f.Size()/8
 }

@@ -129,6 +129,20 @@ func (m *MemFile) ReadAt(p []byte, off int64) (int, error) {
 	return len(want), nil
 }
 
+// Dig makes holes of the pages that hold nothing but zeroes.
+func (m *MemFile) Dig() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.pages, func(_ int64, page *[memPage]byte) bool { return *page == [memPage]byte{} })
+}
+
+// Stored returns how many bytes of the file are not holes.
+func (m *MemFile) Stored() int64 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return int64(len(m.pages)) * memPage
+}
+
 // NextData implements disk.HoleFinder.
 func (m *MemFile) NextData(off int64) (start, end int64, err error) {
 	m.mu.RLock()

@@ -176,11 +176,7 @@ func (img *Image) stored(off, limit int64) (run, error) {
 		r.end = min(r.end, limit)
 		return r, nil
 	case plain:
-		unit := img.head.clusterSize
-		if img.head.extendedL2 {
-			unit /= subclusters
-		}
-		r.host = c.host + off - (c.end - unit)
+		r.host = img.hostOf(c, off)
 	}
 	for r.end < limit {
 		next, err := cur.cell(r.end)
@@ -196,8 +192,17 @@ func (img *Image) stored(off, limit int64) (run, error) {
 	return r, nil
 }
 
-// mapped returns the run of one kind at off, wherever its clusters are stored, at most up to limit(kind) and as far as maxCells
-// reach. limit is asked once.
+// hostOf returns where the guest offset off, which lies in the plain cell c, is in the data file.
+func (img *Image) hostOf(c cell, off int64) int64 {
+	unit := img.head.clusterSize
+	if img.head.extendedL2 {
+		unit /= subclusters
+	}
+	return c.host + off - (c.end - unit)
+}
+
+// mapped returns the run of one kind at off, at most up to limit(kind) and as far as maxCells reach. limit is asked once. Plain clusters of
+// a run may stand anywhere, unless their holes are looked for: then they stand side by side.
 func (img *Image) mapped(off int64, limit func(cellKind) (int64, error)) (run, error) {
 	cur := cursor{img: img}
 	c, err := cur.cell(off)
@@ -209,9 +214,13 @@ func (img *Image) mapped(off int64, limit func(cellKind) (int64, error)) (run, e
 		return run{}, err
 	}
 	r := run{kind: c.kind, end: c.end}
+	adjacent := c.kind == plain && img.holes
+	if adjacent {
+		r.host = img.hostOf(c, off)
+	}
 	for n := 0; n < maxCells && r.end < stop; n++ {
 		next, err := cur.cell(r.end)
-		if err != nil || next.kind != r.kind { // an error belongs to whoever asks for that offset
+		if err != nil || next.kind != r.kind || adjacent && next.host != r.host+r.end-off { // an error belongs to whoever asks for that offset
 			break
 		}
 		r.end = next.end

@@ -19,6 +19,7 @@ type Image struct {
 	pageBytes int64
 	tables    *disk.PageCache[[]byte] // pages of L2 tables by file offset
 	clusters  *disk.PageCache[[]byte] // decompressed clusters by L2 entry
+	holes     bool                    // the data file has so many that they are looked for: preallocation=metadata
 	decode    decoder
 	closing   disk.Closing
 }
@@ -59,6 +60,7 @@ func open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
 			return nil, err
 		}
 	}
+	img.holes = disk.Sparse(img.data)
 	if h.backing != "" {
 		img.backing.Child = f.Name()
 		if img.backing.Image, err = openBacking(ctx, f.Name(), h, env); err != nil {
@@ -149,7 +151,8 @@ func (img *Image) readRun(p []byte, at int64, r run) error {
 	return nil
 }
 
-// Extent returns the extent at off. Where this layer has nothing it is the backing file's.
+// Extent returns the extent at off. Where this layer has nothing it is the backing file's. In a file with many holes, those of plain
+// clusters read as zeroes.
 func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	if off < 0 || off >= img.Size() {
 		return disk.Extent{}, io.EOF
@@ -171,6 +174,10 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	}
 	e := disk.Extent{Off: off, Len: r.end - off}
 	switch r.kind {
+	case plain:
+		if img.holes {
+			return disk.MappedExtent(img.data, "qcow2", e, r.host)
+		}
 	case compressed:
 		e.Compressed = true
 	case zero:

@@ -62,7 +62,7 @@ func (img *Image) ReadAt(p []byte, off int64) (int, error) {
 	return len(want), nil
 }
 
-// Extent returns the extent at off, see disk.Image. Holes of the file count only in a static image.
+// Extent returns the extent at off, see disk.Image. Holes of the file in a block read as zeroes.
 func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	h := &img.head
 	if off < 0 {
@@ -75,7 +75,8 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 		return disk.Extent{}, err
 	}
 	cur := cursor{img: img}
-	kind, host, err := cur.block(off >> h.blockShift)
+	first := off >> h.blockShift
+	kind, host, err := cur.block(first)
 	if err != nil {
 		return disk.Extent{}, err
 	}
@@ -83,11 +84,6 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	e := disk.Extent{Off: off}
 	switch kind {
 	case stored:
-		if h.imageType == typeStatic {
-			in := off & (h.blockSize - 1)
-			e.Len = min(h.blockSize-in, h.size-off)
-			return disk.StoredExtent(img.file, formatName, e, host+in)
-		}
 	case zero:
 		e.Kind = disk.Zero
 	default:
@@ -96,18 +92,21 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 		}
 		limit = e.End()
 	}
-	next := off>>h.blockShift + 1
+	next := first + 1
 	for range maxSteps {
 		if next<<h.blockShift >= limit {
 			break
 		}
-		k, _, err := cur.block(next)
-		if err != nil || k != kind {
+		k, at, err := cur.block(next)
+		if err != nil || k != kind || k == stored && at != host+(next-first)<<h.blockShift {
 			break // an error is told when somebody asks for the place itself
 		}
 		next++
 	}
 	e.Len = min(next<<h.blockShift, limit) - off
+	if kind == stored {
+		return disk.MappedExtent(img.file, formatName, e, host+off&(h.blockSize-1))
+	}
 	return e, nil
 }
 

@@ -28,6 +28,7 @@ func bitRun(bitmap []byte, i, n int) (set bool, end int) {
 type sectorRun struct {
 	here bool
 	end  int64 // offset in the block
+	host int64 // in the file, of the first byte; only of what is here
 }
 
 // readBitmap reads the bits of the sectors [from, end) of the block whose bitmap is at at. The first bit belongs to the sector
@@ -80,5 +81,5 @@ func (img *Image) mixedRun(at, in, limit int64) (sectorRun, error) {
 	}
 	base := first / 8 * 8
 	set, stop := bitRun(bitmap, int(first-base), int(last-base))
-	return sectorRun{set, min((base+int64(stop))*disk.SectorSize, limit)}, nil
+	return sectorRun{here: set, end: min((base+int64(stop))*disk.SectorSize, limit)}, nil
 }

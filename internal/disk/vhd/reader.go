@@ -80,8 +80,8 @@ func (img *Image) readBlocks(p []byte, off int64) error {
 	return nil
 }
 
-// Extent returns the extent at off, see disk.Image. In a differencing disk a sector bitmap may end it; holes of the file count
-// only in a fixed disk.
+// Extent returns the extent at off, see disk.Image. In a differencing disk a sector bitmap may end it. Holes of the file in a block read
+// as zeroes.
 func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	if off < 0 {
 		return disk.Extent{}, fault(disk.ErrLimit, "map", img.file.Name(), noOffset, "negative offset %d", off)
@@ -100,21 +100,21 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	if err != nil {
 		return disk.Extent{}, err
 	}
-	limit := img.size
-	e := disk.Extent{Off: off}
-	if !first.here {
-		if e, err = img.parent.Extent(ctx, off, img.size); err != nil {
-			return disk.Extent{}, err
-		}
-		limit = e.End()
+	if first.here {
+		return disk.MappedExtent(img.file, formatName, disk.Extent{Off: off, Len: first.end - off}, first.host)
 	}
+	e, err := img.parent.Extent(ctx, off, img.size)
+	if err != nil {
+		return disk.Extent{}, err
+	}
+	limit := e.End()
 	end := first.end
 	for range maxSteps {
 		if end >= limit {
 			break
 		}
 		next, err := img.run(&cur, end)
-		if err != nil || next.here != first.here {
+		if err != nil || next.here {
 			break // an error is told when somebody asks for the place itself
 		}
 		end = next.end
@@ -132,11 +132,12 @@ func (img *Image) run(cur *cursor, off int64) (sectorRun, error) {
 	if err != nil {
 		return sectorRun{}, err
 	}
-	if !stored || img.foot.diskType != typeDifferencing {
-		return sectorRun{stored, start + limit}, nil
+	r := sectorRun{here: stored, end: limit}
+	if stored && img.foot.diskType == typeDifferencing {
+		r, err = img.mixedRun(at, in, limit)
 	}
-	r, err := img.mixedRun(at, in, limit)
 	r.end += start
+	r.host = at + img.head.bitmapSize + in
 	return r, err
 }
 

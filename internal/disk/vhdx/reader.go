@@ -204,7 +204,8 @@ func (img *Image) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// Extent returns the extent at off, see disk.Image. Where this layer has nothing it is the parent's.
+// Extent returns the extent at off, see disk.Image. Where this layer has nothing it is the parent's. Holes of the file in a block read as
+// zeroes, unless the log wrote something there.
 func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	if off < 0 {
 		return disk.Extent{}, fault(disk.ErrLimit, "map", img.src.name(), noOffset, "negative offset %d", off)
@@ -233,12 +234,15 @@ func (img *Image) Extent(ctx context.Context, off int64) (disk.Extent, error) {
 	end := r.end
 	for n := 0; n < maxRuns && end < stop; n++ {
 		next, err := img.runAt(end, stop)
-		if err != nil || next.kind != r.kind { // an error belongs to whoever asks for that offset
+		if err != nil || next.kind != r.kind || r.kind == stored && next.host != r.host+end-off { // an error belongs to whoever asks for that offset
 			break
 		}
 		end = next.end
 	}
 	e.Len = min(end, stop) - off
+	if r.kind == stored && img.src.log == nil {
+		return disk.MappedExtent(img.src.file, formatName, e, r.host)
+	}
 	return e, nil
 }
 
