@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"hyper2kvm/internal/queue"
@@ -71,6 +74,123 @@ func TestLiveLine(t *testing.T) {
 				t.Errorf("the last line is %q", last)
 			}
 		})
+	}
+}
+
+// TestTitle: on request a terminal's title and its own display of progress say how far it is, and are given back.
+func TestTitle(t *testing.T) {
+	var out bytes.Buffer
+	con := steppingConsole(&out, time.Second)
+	con.opts.progress = progressTitle
+	if err := con.waitFor(t.Context(), converting{queue.Done}, []queue.Submitted{{Name: "web01.vmdk"}}, 0); err != nil {
+		t.Fatal(err)
+	}
+	got := out.String()
+	for _, want := range []string{keepTitle, "\x1b]0;web\\x1b[31m01.vmdk convert 4/5  25 %", "\x1b]9;4;1;25\x1b\\", "\x1b]9;4;1;75\x1b\\"} {
+		if strings.Count(got, want) != 1 {
+			t.Errorf("%q is not there once: %q", want, got)
+		}
+	}
+	if !strings.HasSuffix(got, clearProgress+giveTitleBack) {
+		t.Errorf("the title is not given back: %q", got)
+	}
+}
+
+// steppingConsole is a terminal whose clock goes on by a step whenever it is read.
+func steppingConsole(out *bytes.Buffer, step time.Duration) *console {
+	now := time.Unix(0, 0)
+	env := map[string]string{"TERM": "xterm"}
+	con := newConsole(strings.NewReader(""), out, out, func(k string) string { return env[k] }, func() time.Time { now = now.Add(step); return now })
+	con.outTTY = true
+	return con
+}
+
+// TestProgressModes: what is told of a job that converts, beside its beginning and its end.
+func TestProgressModes(t *testing.T) {
+	for mode, want := range map[progressMode]int{progressAuto: 0, progressPlain: 3, progressNone: 0} {
+		var out bytes.Buffer
+		con := steppingConsole(&out, meterLines)
+		con.opts.progress = mode
+		if err := con.waitFor(t.Context(), converting{queue.Done}, []queue.Submitted{{Name: "web01.vmdk"}}, 0); err != nil {
+			t.Fatal(err)
+		}
+		lines := 0
+		for line := range strings.Lines(out.String()) {
+			if strings.Contains(line, "GiB of") && !strings.Contains(line, "\r") {
+				lines++
+			}
+		}
+		if lines != want || strings.Contains(out.String(), "\x1b]") || mode != progressAuto && strings.Contains(out.String(), "\r") {
+			t.Errorf("--progress %s: %d lines, want %d: %q", mode, lines, want, out.String())
+		}
+	}
+}
+
+// silent converts for two minutes, and says nothing new meanwhile.
+type silent struct{}
+
+func (silent) Follow(ctx context.Context, _ queue.Submitted) iter.Seq2[queue.Job, error] {
+	return func(yield func(queue.Job, error) bool) {
+		j := queue.Job{ID: "1", Name: "web01.vmdk", State: queue.Running, Progress: &queue.Progress{Stage: "fix", StageIndex: 3, StageCount: 5}}
+		if !yield(j, nil) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(125 * time.Second):
+		}
+		j.State = queue.Done
+		yield(j, nil)
+	}
+}
+
+// TestHeartbeat: to somebody to whom the screen is read, a line every 30 seconds says that it goes on; others are not bothered.
+func TestHeartbeat(t *testing.T) {
+	for name, tt := range map[string]struct {
+		env   map[string]string
+		flag  bool
+		quiet bool
+		want  int
+	}{
+		"nobody":   {nil, false, false, 0},
+		"variable": {map[string]string{"ACCESSIBLE": "1"}, false, false, 4},
+		"flag":     {nil, true, false, 4},
+		"quiet":    {nil, true, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var out bytes.Buffer
+				con := newConsole(strings.NewReader(""), &out, &out, func(k string) string { return tt.env[k] }, time.Now)
+				con.opts.accessible, con.opts.quiet = tt.flag, tt.quiet
+				if err := con.waitFor(t.Context(), silent{}, []queue.Submitted{{Name: "web01.vmdk"}}, 0); err != nil {
+					t.Fatal(err)
+				}
+				if got := strings.Count(out.String(), "still waiting: 0 of 1 job has ended"); got != tt.want {
+					t.Errorf("%d heartbeats, want %d: %q", got, tt.want, out.String())
+				}
+			})
+		})
+	}
+}
+
+// TestAfterInterrupt: what an interrupt broke off is interrupted, whatever went wrong because of it; what a command says itself stays.
+func TestAfterInterrupt(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		exit int
+		what string
+	}{
+		{errors.New("guestfish: signal: killed"), exitInterrupted, "interrupted"},
+		{&failure{exit: exitError, what: "the job for web01 would fail"}, exitInterrupted, "interrupted"},
+		{fmt.Errorf("read: %w", context.Canceled), exitInterrupted, "interrupted"},
+		{&failure{exit: exitInterrupted, what: "interrupted", why: "1 job goes on"}, exitInterrupted, "interrupted"},
+		{&failure{exit: exitInterrupted, what: "interrupted: a.vmdk was not submitted", err: context.Canceled}, exitInterrupted, "interrupted: a.vmdk was not submitted"},
+		{&failure{exit: exitJobFailed, what: "job failed"}, exitJobFailed, "job failed"},
+	} {
+		if f := explainError(afterInterrupt(tt.err)); f.exit != tt.exit || f.what != tt.what {
+			t.Errorf("%v became %d %q, want %d %q", tt.err, f.exit, f.what, tt.exit, tt.what)
+		}
 	}
 }
 

@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 			"daemon":      daemonCommand(),
 			"waitfor":     waitFor,
 			"interrupted": interrupted,
+			"attended":    attended,
 		},
 	})
 }
@@ -100,19 +101,11 @@ func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 func interrupted(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	var path string
-	for dir := range strings.SplitSeq(ts.Getenv("PATH"), ":") {
-		if p := filepath.Join(dir, args[2]); path == "" && exec.Command("test", "-x", p).Run() == nil {
-			path = p
-		}
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, args[3:]...)
+	cmd := exec.CommandContext(ctx, programPath(ts, args[2]), args[3:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "HYPERCTL_WORKFLOW_DIR", "HYPERCTL_DAEMON_CONFIG"} {
-		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
-	}
+	cmd.Env = scriptEnv(ts)
 	cmd.Stderr = ts.Stderr()
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)

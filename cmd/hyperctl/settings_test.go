@@ -6,10 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func TestWorkflowDirIsFound(t *testing.T) {
@@ -97,6 +99,27 @@ func TestSettingsPrecedence(t *testing.T) {
 	if _, err = settled(t, env); err == nil || !strings.Contains(err.Error(), "outptu") {
 		t.Errorf("an unknown setting: %v", err)
 	}
+}
+
+// TestEveryCommonFlagIsASetting: each may stand in the environment and in the file, and no variable means two flags.
+func TestEveryCommonFlagIsASetting(t *testing.T) {
+	root := newRoot(testConsole(io.Discard, nil), func() {})
+	seen := map[string]string{}
+	root.PersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if !slices.Contains(settingNames, f.Name) {
+			t.Errorf("--%s is no setting", f.Name)
+		}
+		seen["HYPERCTL_"+strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))] = "all commands"
+	})
+	walk(root, func(c *cobra.Command) {
+		c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+			name := flagVariable(c, f.Name)
+			if other, taken := seen[name]; taken {
+				t.Errorf("%s is a flag of %s and of %s", name, other, c.CommandPath())
+			}
+			seen[name] = c.CommandPath()
+		})
+	})
 }
 
 func TestFailuresArePrinted(t *testing.T) {
