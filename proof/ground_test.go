@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +60,10 @@ func server(t *testing.T) *cutdisk.Server {
 			t.Skipf("SKIPPED: power cuts need FUSE and loop devices: %v", err)
 		}
 	}
+	binDir(t)
+	if err := cutdisk.Sweep(os.TempDir()); err != nil {
+		t.Logf("what a killed run left: %v", err)
+	}
 	dir := t.TempDir()
 	s, err := cutdisk.Serve(dir)
 	if err != nil {
@@ -107,10 +113,27 @@ func ownMounts(srv *cutdisk.Server) error {
 	return srv.Leave()
 }
 
+// missing says what a file system needs that is not here.
+func (f fileSystem) missing() string {
+	if _, err := exec.LookPath(f.mkfs[0]); err != nil {
+		return err.Error()
+	}
+	for _, load := range []bool{true, false} {
+		b, err := os.ReadFile("/proc/filesystems")
+		if err != nil || slices.Contains(strings.Fields(string(b)), f.kind) {
+			return ""
+		}
+		if load {
+			_ = exec.Command("modprobe", f.kind).Run() // what is not built in may be a module
+		}
+	}
+	return "the kernel has no " + f.kind
+}
+
 func newRig(t *testing.T, srv *cutdisk.Server, f fileSystem, dirs []string) *rig {
 	t.Helper()
-	if _, err := exec.LookPath(f.mkfs[0]); err != nil {
-		t.Skipf("SKIPPED: %s needs %v", f.name, err)
+	if missing := f.missing(); missing != "" {
+		t.Skipf("SKIPPED: %s: %s", f.name, missing)
 	}
 	r := &rig{fs: f, srv: srv, dirs: dirs, conf: filepath.Join(t.TempDir(), "daemon.yaml")}
 	for range f.disks() {

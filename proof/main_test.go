@@ -9,32 +9,50 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
-// binDir is where TestMain built both programs, the daemon with its test seam.
-var binDir string //nolint:gochecknoglobals // TestMain has no other way to hand it on
-
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
-
-func buildAndRun(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "hyper2kvm-proof")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	build := exec.Command("go", "build", "-tags", "testseam", "-o", dir+"/", "../cmd/...")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "build:", err)
-		return 1
-	}
-	binDir = dir
-	return m.Run()
+// built is where both programs are, the daemon with its test seam, once a test has asked for one.
+var built struct { //nolint:gochecknoglobals // all tests share one build, and only TestMain outlives them
+	once sync.Once
+	dir  string
+	err  error
 }
 
-func program(name string) string { return filepath.Join(binDir, name) }
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if os.Getenv("H2K_TEST_BIN") == "" {
+		_ = os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// binDir builds both programs, unless $H2K_TEST_BIN says where they are.
+func binDir(t *testing.T) string {
+	t.Helper()
+	built.once.Do(func() {
+		if built.dir = os.Getenv("H2K_TEST_BIN"); built.dir != "" {
+			return
+		}
+		if built.dir, built.err = os.MkdirTemp("", "hyper2kvm-proof"); built.err != nil { //nolint:usetesting // all tests share it
+			return
+		}
+		built.err = os.Chmod(built.dir, 0o755) // for a daemon of another user
+		build := exec.Command("go", "build", "-tags", "testseam", "-o", built.dir+"/", "../cmd/...")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("build the programs: %w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return built.dir
+}
+
+// program is a built one; a test has asked for them, by server or binDir, before.
+func program(name string) string { return filepath.Join(built.dir, name) }
 
 // setting is a number from the environment: scripts/proof asks for more than a test run by hand does.
 func setting(t *testing.T, name string, otherwise int) int {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -44,11 +45,34 @@ var seededMistakes = []seeded{
 	{name: "job-not-synced", disks: []string{"ext4, two disks", "xfs, two disks"}},
 	{name: "source-replaces", script: "same_name"},
 	{name: "output-replaces", script: "same_name"},
+	{name: "meta-replaces", script: "same_name"},
 	{name: "members-back-first", script: "put_back"},
 	{name: "lock-closed-early", script: "second_daemon"},
 	{name: "job-digest-not-compared", script: "damaged_output"},
 	{name: "crashes-not-counted", script: "crash_loop"},
 	{name: "failed-sync-retried"}, // by TestFailedSync
+}
+
+// TestEveryMistakeIsLookedFor holds the list above against the mistakes that the programs can make.
+func TestEveryMistakeIsLookedFor(t *testing.T) {
+	for file, pattern := range map[string]string{
+		"../cmd/hyper2kvmd/seam_mistakes.go": `(?m)^\t\t"([a-z-]+)":`,
+		"../internal/convert/seam_on.go":     `Getenv\("H2K_MISTAKE"\) == "([a-z-]+)"`,
+	} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile(pattern).FindAllSubmatch(b, -1)
+		if len(found) < 2 {
+			t.Errorf("%s has %d mistakes", file, len(found))
+		}
+		for _, name := range found {
+			if !slices.ContainsFunc(seededMistakes, func(m seeded) bool { return m.name == string(name[1]) }) {
+				t.Errorf("nobody looks for %s of %s", name[1], file)
+			}
+		}
+	}
 }
 
 // mistakeStates is how many states may be tried for a mistake on each file system.
@@ -79,7 +103,7 @@ func TestSeededMistakes(t *testing.T) {
 				}
 			default:
 				for _, f := range fileSystems {
-					if row.Violations > 0 || !contains(m.disks, f.name) {
+					if row.Violations > 0 || !contains(m.disks, f.name) || f.missing() != "" {
 						continue
 					}
 					c := cutPower(t, srv, f, setting(t, "PROOF_MISTAKE_STATES", mistakeStates), 1, m.name)
@@ -129,7 +153,7 @@ func scriptTest(t *testing.T) func(script, mistake string) (out string, failed b
 	return func(script, mistake string) (string, bool) {
 		cmd := exec.Command(bin, "-test.run", "^TestScripts$/^"+script+"$", "-test.timeout", "4m")
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "H2K_MISTAKE="+mistake, "H2K_TEST_BIN="+binDir)
+		cmd.Env = append(os.Environ(), "H2K_MISTAKE="+mistake, "H2K_TEST_BIN="+built.dir)
 		out, err := cmd.CombinedOutput()
 		if strings.Contains(string(out), "no tests to run") || strings.Contains(string(out), "--- SKIP") {
 			t.Fatalf("script %s did not run:\n%s", script, out)

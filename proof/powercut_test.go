@@ -272,6 +272,9 @@ func (l *life) tryStates(workers []*rig, n int, rnd *rand.Rand, mistake string, 
 	}
 	replay := cutdisk.NewReplay(l.base, l.ops, workers[0].fs.sector)
 	for i, at := range cutsAt {
+		if found.full() {
+			break
+		}
 		fate := cutdisk.Fate(i % int(cutdisk.Fates))
 		disks, marks, unflushed := replay.Cut(at, fate, rnd)
 		label := fmt.Sprintf("recording %d, cut before %d of %d, %d unflushed writes %s", found.lives, at, len(l.ops), unflushed, fate)

@@ -34,6 +34,7 @@ func TestSoak(t *testing.T) {
 	if err != nil {
 		t.Skip("SKIPPED: the soak takes as long as it is told to; scripts/soak and PROOF_SOAK=20m run it")
 	}
+	binDir(t)
 	s := newSoak(t)
 	s.start()
 	ended := time.Now().Add(duration)

@@ -1,6 +1,7 @@
 package cutdisk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -146,12 +148,75 @@ func (s *Slot) Path() string { return s.path }
 // Load puts an image into the device; it belongs to the slot from then on. What happens to it goes to the journal as disk number disk;
 // with a nil journal it is not recorded.
 func (s *Slot) Load(m *Image, j *Journal, disk int) error {
-	if err := unix.IoctlSetInt(int(s.loop.Fd()), unix.BLKFLSBUF, 0); err != nil { // nothing of the disk before may stay in the cache
-		return fmt.Errorf("flush %s: %w", s.path, err)
+	if err := s.flush(); err != nil {
+		return err
 	}
 	s.node.mu.Lock()
-	defer s.node.mu.Unlock()
-	s.node.image, s.node.journal, s.node.disk, s.node.fail = m, j, disk, nil
+	s.node.image, s.node.journal, s.node.disk, s.node.fail, s.node.failRead = m, j, disk, nil, nil
+	s.node.mu.Unlock()
+	return s.forget(m)
+}
+
+func (s *Slot) flush() error {
+	if err := unix.IoctlSetInt(int(s.loop.Fd()), unix.BLKFLSBUF, 0); err != nil {
+		return fmt.Errorf("flush %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// forgetTries and forgetWait bound how long the kernel may keep a page of the disk before.
+const (
+	forgetTries = 500
+	forgetWait  = 10 * time.Millisecond
+)
+
+// forget empties the kernel's cache of the device and proves it. One flush is not enough: it leaves a page that is just being read, ahead
+// of time for the file system that was unmounted, and an old superblock makes ext4 throw a new journal away.
+func (s *Slot) forget(m *Image) error {
+	for range forgetTries {
+		if err := s.flush(); err != nil {
+			return err
+		}
+		stale, err := s.stale(m)
+		if err != nil || !stale {
+			return err
+		}
+		time.Sleep(forgetWait)
+	}
+	return fmt.Errorf("%s: the kernel keeps pages of the disk before", s.path)
+}
+
+// stale says whether the kernel has pages of the device in its cache that are not those of the image.
+func (s *Slot) stale(m *Image) (bool, error) {
+	page := os.Getpagesize()
+	view, err := unix.Mmap(int(s.loop.Fd()), 0, int(m.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return false, fmt.Errorf("map %s: %w", s.path, err)
+	}
+	defer func() { _ = unix.Munmap(view) }()
+	cached := make([]byte, (len(view)+page-1)/page)
+	if err := mincore(view, cached); err != nil {
+		return false, fmt.Errorf("look at the cache of %s: %w", s.path, err)
+	}
+	want := make([]byte, page)
+	for i, in := range cached {
+		if in&1 == 0 {
+			continue
+		}
+		_, _ = m.ReadAt(want, int64(i*page)) // it knows no errors
+		if !bytes.Equal(view[i*page:min((i+1)*page, len(view))], want[:min(page, len(view)-i*page)]) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// mincore is mincore(2), which x/sys has no function for.
+func mincore(view, cached []byte) error {
+	_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&view[0])), uintptr(len(view)), uintptr(unsafe.Pointer(&cached[0])))
+	if errno != 0 {
+		return errno
+	}
 	return nil
 }
 
@@ -169,6 +234,13 @@ func (s *Slot) FailWrites(fail func(off int64, b []byte) bool) {
 	s.node.fail = fail
 }
 
+// FailReads makes each read fail for which fail, called with its place and what is there, says so. Load ends it.
+func (s *Slot) FailReads(fail func(off int64, b []byte) bool) {
+	s.node.mu.Lock()
+	defer s.node.mu.Unlock()
+	s.node.failRead = fail
+}
+
 // Close lets the loop device go.
 func (s *Slot) Close() error { return s.loop.Close() }
 
@@ -181,6 +253,8 @@ type node struct {
 	journal *Journal
 	disk    int
 	fail    func(off int64, b []byte) bool
+
+	failRead func(off int64, b []byte) bool
 }
 
 // The methods that the kernel's requests arrive at.
@@ -214,6 +288,9 @@ func (n *node) Read(_ context.Context, _ fs.FileHandle, dest []byte, off int64) 
 	defer n.mu.Unlock()
 	dest = dest[:max(0, min(int64(len(dest)), n.image.Size()-off))]
 	_, _ = n.image.ReadAt(dest, off) // it knows no errors
+	if n.failRead != nil && n.failRead(off, dest) {
+		return nil, syscall.EIO
+	}
 	return fuse.ReadResultData(dest), 0
 }
 
