@@ -105,7 +105,7 @@ func TestDropIn(t *testing.T) {
 		t.Errorf("nothing is needed, got %s", got)
 	}
 	got := DropIn([]string{"/srv/vm/workflow", "/srv/vm", `/mnt/big "disk" 100%`})
-	for _, want := range []string{`RequiresMountsFor="/srv/vm"`, `ReadWritePaths="/srv/vm"`, `ReadWritePaths="/mnt/big \"disk\" 100%%"`} {
+	for _, want := range []string{`RequiresMountsFor="/srv/vm"`, `ReadWritePaths="/srv/vm"`, `#   install -d -m 2750 -o hyper2kvm -g hyper2kvm '/srv/vm'`, `ReadWritePaths="/mnt/big \"disk\" 100%%"`} {
 		if !strings.Contains(got, want+"\n") {
 			t.Errorf("%s is not in\n%s", want, got)
 		}

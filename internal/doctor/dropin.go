@@ -16,9 +16,11 @@ func DropIn(dirs []string) string {
 		return "# Nothing is needed: the unit may write all of them.\n"
 	}
 	var b strings.Builder
-	b.WriteString("# This belongs into /etc/systemd/system/" + unitName + ".d/paths.conf; then:\n")
-	b.WriteString("#   systemctl daemon-reload && systemctl restart " + unitName + "\n")
-	b.WriteString("# The unit does not start before the directories are there: install -d -m 2750 -o hyper2kvm -g hyper2kvm DIRECTORY\n[Unit]\n")
+	b.WriteString("# This belongs into " + dropInFile + ". The unit does not start before the directories are there:\n")
+	for _, p := range paths {
+		b.WriteString("#   " + makeDirectory(p) + "\n")
+	}
+	b.WriteString("#   systemctl daemon-reload && systemctl restart " + unitName + "\n[Unit]\n")
 	for _, p := range paths {
 		fmt.Fprintf(&b, "RequiresMountsFor=%s\n", systemdPath(p))
 	}
@@ -27,6 +29,14 @@ func DropIn(dirs []string) string {
 		fmt.Fprintf(&b, "ReadWritePaths=%s\n", systemdPath(p))
 	}
 	return b.String()
+}
+
+// dropInFile is where DropIn's text belongs.
+const dropInFile = "/etc/systemd/system/" + unitName + ".d/paths.conf"
+
+// makeDirectory is the line for a shell that makes a directory for jobs or results where there is none.
+func makeDirectory(path string) string {
+	return "install -d -m 2750 -o hyper2kvm -g hyper2kvm '" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // own are the directories that the unit may write by itself.

@@ -3,6 +3,7 @@ package doctor
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -87,8 +88,15 @@ func checkUnit(ctx context.Context, o Options) (Verdict, string, string) {
 		}
 	}
 	if len(closed) > 0 {
-		return Fail, unitName + " may not write " + strings.Join(closed, ", "),
-			"d=/etc/systemd/system/" + unitName + ".d; mkdir -p $d && hyperctl doctor --systemd-dropin >$d/paths.conf && systemctl daemon-reload && systemctl restart " + unitName
+		var fix []string
+		for _, dir := range closed {
+			if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+				fix = append(fix, makeDirectory(dir))
+			}
+		}
+		fix = append(fix, "mkdir -p "+filepath.Dir(dropInFile), "hyperctl doctor --systemd-dropin >"+dropInFile, "systemctl daemon-reload",
+			"systemctl restart "+unitName)
+		return Fail, unitName + " may not write " + strings.Join(closed, ", "), strings.Join(fix, " && ")
 	}
 	return OK, unitName + " may write where jobs and results are", ""
 }
