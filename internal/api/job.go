@@ -113,6 +113,7 @@ type detailDoc struct {
 	Ended  *endedDoc       `json:"ended,omitempty"`
 	Log    bool            `json:"has_log"`
 	Report bool            `json:"has_report"`
+	Left   []string        `json:"evidence"`         // of a boot test that failed the job: names for its files
 	Record json.RawMessage `json:"record,omitempty"` // the meta.json or error.json as it stands
 }
 
@@ -136,7 +137,7 @@ func (s *Server) job(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d := detailDoc{jobDoc: newJobDoc(j, s.o.Now()), Log: j.LogPath != "", Report: j.State == queue.Done && j.OutputDir != ""}
+	d := detailDoc{jobDoc: newJobDoc(j, s.o.Now()), Log: j.LogPath != "", Report: j.State == queue.Done && j.OutputDir != "", Left: s.o.Spool.Evidence(j)}
 	if json.Valid(j.Record) {
 		d.Record = j.Record
 		var e endedDoc

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -51,7 +52,49 @@ var fileTypes = map[string]string{
 // maxFile bounds what is served of an output directory: a screenshot is far smaller.
 const maxFile = 16 << 20
 
-// file answers with a small file of a job's output: the domain XML, the screenshot of a boot test.
+// maxDepth is how deep a served file stands in the output directory: a boot test has a directory of its own.
+const maxDepth = 2
+
+// plainFile says whether each part of a file's name is a plain name.
+func plainFile(name string) bool {
+	parts := strings.Split(name, "/")
+	return len(parts) <= maxDepth && !slices.ContainsFunc(parts, func(part string) bool { return queue.CheckKey(part) != nil || strings.HasPrefix(part, ".") })
+}
+
+// openFile opens a file of a job's output, or what a failed job keeps beside its log. No link is followed out of the directory, and
+// none at all to the file.
+func (s *Server) openFile(j queue.Job, name string) (*os.File, error) {
+	dir := j.OutputDir
+	switch {
+	case j.State == queue.Failed:
+		path := s.o.Spool.EvidencePath(j, name)
+		if path == "" {
+			return nil, fs.ErrNotExist
+		}
+		dir, name = filepath.Split(path)
+	case dir == "" || j.State != queue.Done:
+		return nil, fs.ErrNotExist
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }() // nothing was written
+	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	// A Root follows links that stay in it, whatever the flags say.
+	is, err := f.Stat()
+	named, lerr := root.Lstat(name)
+	if err = errors.Join(err, lerr); err == nil && os.SameFile(is, named) {
+		return f, nil
+	}
+	_ = f.Close() // it was only opened
+	return nil, errors.Join(fs.ErrNotExist, err)
+}
+
+// file answers with a small file of a job: the domain XML, what a boot test left of its screen and its console.
 func (s *Server) file(w http.ResponseWriter, r *http.Request) error {
 	j, err := s.find(r)
 	if err != nil {
@@ -59,18 +102,10 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) error {
 	}
 	name := r.PathValue("name")
 	kind, ok := fileTypes[strings.ToLower(filepath.Ext(name))]
-	if !ok || queue.CheckKey(name) != nil || strings.HasPrefix(name, ".") {
+	if !ok || !plainFile(name) {
 		return newProblem(http.StatusNotFound, manifest.CodeAPINoJob, "%q is not served: only descriptions, logs and pictures are; disks stand in the output directory", short(name))
 	}
-	if j.OutputDir == "" || j.State != queue.Done {
-		return newProblem(http.StatusNotFound, manifest.CodeAPINoJob, "the job %s has no output", short(j.Name))
-	}
-	root, err := os.OpenRoot(j.OutputDir)
-	if err != nil {
-		return missing(err, j.OutputDir)
-	}
-	defer func() { _ = root.Close() }() // nothing was written
-	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, err := s.openFile(j, name)
 	if err != nil {
 		return missing(err, name)
 	}
@@ -88,10 +123,10 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// missing is the problem of something that is not there; other errors stay.
+// missing is the problem of a file that is not there, or is a link, which is not followed; that the server may not read it is its own.
 func missing(err error, what string) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return newProblem(http.StatusNotFound, manifest.CodeAPINoJob, "%q is not there", short(what))
+	if errors.Is(err, fs.ErrPermission) {
+		return err
 	}
-	return err
+	return newProblem(http.StatusNotFound, manifest.CodeAPINoJob, "%q is not there, or is no regular file", short(what))
 }

@@ -161,6 +161,26 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// TestFiles: what a person looks at is served, and nothing that is a link, a disk, or elsewhere.
+func TestFiles(t *testing.T) {
+	s := newSite(t)
+	done, failed := "/api/workflow/jobs/"+s.ids["done.vmdk"]+"/files/", "/api/workflow/jobs/"+s.ids["failed.vmdk"]+"/files/"
+	for path, want := range map[string]string{
+		done + "done.xml": "<domain/>", done + "boot-test%2Fscreen.png": "\x89PNG", failed + "serial.log": "(initramfs)",
+		done + "out.log": "", done + "in.xml": "", done + "boot-test%2Fup.log": "", done + "pipe.log": "", done + "done.qcow2": "", done + "dir%2Fsecret.log": "",
+		done + "..%2Fsecret.log": "", done + "boot-test%2F..%2F..%2Fsecret.log": "", done + "%2Fetc%2Fhosts.txt": "", done + "boot-test": "", done + "serial.log": "",
+		done + "boot-test%2Fa%2Fb.log": "", failed + "screen.png": "", failed + "done.xml": "", failed + "..%2Fserial.log": "", done + ".%2Fdone.xml": "", done + "a%00.log": "",
+	} {
+		resp := s.call(t, "GET", path, readToken, "")
+		if got := text(t, resp); want != "" && (resp.StatusCode != http.StatusOK || got != want) || want == "" && resp.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %d %q, want %q", path, resp.StatusCode, got, want)
+		}
+	}
+	if d := decode[detailDoc](t, s.call(t, "GET", strings.TrimSuffix(failed, "/files/"), readToken, "")); !slices.Equal(d.Left, []string{queue.EvidenceSerial}) {
+		t.Errorf("the failed job left %v", d.Left)
+	}
+}
+
 func TestDashboardPages(t *testing.T) {
 	s := newSite(t)
 	resp := s.call(t, "GET", "/web/dashboard/jobs", fullToken, "")

@@ -19,6 +19,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"hyper2kvm/internal/queue"
 )
 
@@ -162,10 +164,19 @@ func (s *site) fill(tb testing.TB) {
 			for name, b := range map[string]string{"report.json": string(report), "done.xml": "<domain/>", "done.qcow2": "QFI", "boot.png": "\x89PNG"} {
 				must(tb, os.WriteFile(filepath.Join(partial, name), []byte(b), 0o640))
 			}
+			boot := filepath.Join(partial, "boot-test")
+			must(tb, os.Mkdir(boot, 0o750))
+			must(tb, os.WriteFile(filepath.Join(boot, "screen.png"), []byte("\x89PNG"), 0o640))
+			must(tb, os.WriteFile(filepath.Join(s.out, "secret.log"), []byte("secret"), 0o640))
+			for name, to := range map[string]string{"out.log": "../secret.log", "in.xml": "done.xml", "boot-test/up.log": "../../secret.log", "dir": ".."} {
+				must(tb, os.Symlink(to, filepath.Join(partial, name)))
+			}
+			must(tb, unix.Mkfifo(filepath.Join(partial, "pipe.log"), 0o640))
 			_, err = c.Place(ctx, s.out, "done")
 			must(tb, err)
 			must(tb, c.Done(ctx, queue.Outcome{Fields: map[string]any{"name": "done", "report": "report.json", "warnings": []map[string]any{{"code": "H2K-VM-006", "message": "assumed"}}}}))
 		case "failed.vmdk":
+			must(tb, c.KeepEvidence(queue.EvidenceSerial, strings.NewReader("(initramfs)")))
 			must(tb, c.Fail(ctx, queue.Outcome{Fields: map[string]any{
 				"code": "H2K-IMG-001", "error": "the image is damaged", "stage": "load", "exception": "a\nb", "retryable": false, "hint": "copy it, then: hyperctl workflow retry JOB",
 			}}))
@@ -326,7 +337,7 @@ func (s *site) tree(tb testing.TB) map[string]string {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}
-			if err != nil || d.IsDir() || strings.Contains(path, "/replies/") || filepath.Base(path) == "status.json" {
+			if err != nil || !d.Type().IsRegular() || strings.Contains(path, "/replies/") || filepath.Base(path) == "status.json" {
 				return err
 			}
 			b, err := os.ReadFile(path)

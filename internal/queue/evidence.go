@@ -23,6 +23,25 @@ func evidenceNames() []string { return []string{EvidenceSerial, EvidenceScreen} 
 // maxEvidence bounds one of them, in bytes: what a boot test keeps of a console.
 const maxEvidence = 16 << 20
 
+// Evidence lists what a failed job keeps beside its log, by the Evidence names.
+func (s *Spool) Evidence(j Job) []string {
+	names := []string{}
+	for _, name := range evidenceNames() {
+		if path := s.EvidencePath(j, name); path != "" && exists(path) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// EvidencePath is where a file of a failed job stands, if it is there; "" when no such job or file can be.
+func (s *Spool) EvidencePath(j Job, name string) string {
+	if j.State != Failed || !isID(j.ID) || !isDate(j.Date) || !slices.Contains(evidenceNames(), name) {
+		return ""
+	}
+	return s.path(evidenceName(Record{ID: j.ID, Date: j.Date}, name))
+}
+
 // KeepEvidence keeps a file that tells why the job is about to fail, under one of the Evidence names. It stays beside the job's log,
 // error.json names it, and it goes with the log. What is longer than 16 MiB is cut. A job that is put back begins without it.
 func (c *Claim) KeepEvidence(name string, content io.Reader) error {
