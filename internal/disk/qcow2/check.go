@@ -4,24 +4,25 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"hyper2kvm/internal/disk"
 )
 
-// Check walks the tables of this layer and compares what they refer to with the refcounts, as qemu-img check does. A file with
-// more than checkWindow clusters is walked once for each such window. Errors are those of reading, and ErrUnsupported for an
-// image with internal snapshots or dirty bitmaps, whose references it does not follow.
+// Check walks the tables of this layer, those of internal snapshots and dirty bitmaps included, and compares what they refer to with the
+// refcounts, as qemu-img check does. A file with more than checkWindow clusters is walked once for each such window. Errors are those of
+// reading, and ErrLimit where snapshots or bitmaps ask for more than a check walks.
 func (img *Image) Check(ctx context.Context) (disk.Findings, error) {
 	h := img.head
-	if h.snapshots > 0 || h.ext.bitmaps {
-		return disk.Findings{}, &disk.Error{Format: "qcow2", Op: "check", File: img.file.Name(), Off: -1, Kind: disk.ErrUnsupported,
-			Detail: "internal snapshots or dirty bitmaps; use qemu-img check"}
-	}
 	c := checker{img: img, hostClusters: (img.file.Size() + h.clusterSize - 1) >> h.clusterBits}
 	c.found.Units = (img.Size() + h.clusterSize - 1) >> h.clusterBits
+	if err := c.readTables(); err != nil {
+		return c.found, err
+	}
 	if !c.tablesUnique() {
-		return c.found, nil // walking a table that is shared many times could take for ever
+		return c.found, nil
+	}
+	if err := c.readBitmaps(); err != nil {
+		return c.found, err
 	}
 	if err := c.readRefTable(); err != nil {
 		return c.found, err
@@ -46,24 +47,21 @@ type checker struct {
 	base         int64 // first host cluster of the window
 	counts       []uint32
 	refTable     []uint64 // offsets of the refcount blocks; 0 is absent
+	tables       []l1Table
+	others       []reference // of the snapshot table and of bitmaps
 	found        disk.Findings
+}
+
+// reference is what something else than an L1 or L2 table refers to.
+type reference struct {
+	off  uint64
+	n    int64 // bytes
+	what string
 }
 
 // problem adds what is wrong at an offset of the file.
 func (c *checker) problem(kind error, off int64, format string, args ...any) {
 	c.found.Problem(&disk.Error{Format: "qcow2", Op: "check", File: c.img.file.Name(), Off: off, Kind: kind, Detail: fmt.Sprintf(format, args...)})
-}
-
-// tablesUnique checks that no two L1 entries share an L2 table.
-func (c *checker) tablesUnique() bool {
-	tables := slices.Clone(c.img.l1)
-	slices.Sort(tables)
-	for i := 1; i < len(tables); i++ {
-		if tables[i] != 0 && tables[i] == tables[i-1] {
-			c.problem(disk.ErrCorrupt, int64(tables[i]), "this L2 table is referred to more than once")
-		}
-	}
-	return c.found.Clean()
 }
 
 // readRefTable reads the refcount table. A block that is not where one can be is a corruption and counts as absent.
@@ -116,32 +114,41 @@ func (c *checker) refer(off uint64, n int64, what string) {
 func (c *checker) countTables(ctx context.Context) error {
 	h := c.img.head
 	c.refer(0, h.clusterSize, "header")
-	c.refer(h.l1Offset, int64(h.l1Entries)*8, "L1 table")
 	c.refer(h.refTableOffset, h.refTableBytes, "refcount table")
 	for _, block := range c.refTable {
 		if block != 0 {
 			c.refer(block, h.clusterSize, "refcount block")
 		}
 	}
-	for i, table := range c.img.l1 {
-		if table == 0 {
-			continue
-		}
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		c.refer(table, h.clusterSize, "L2 table")
-		if err := c.countL2(int64(i)); err != nil {
-			return err
+	for _, r := range c.others {
+		c.refer(r.off, r.n, r.what)
+	}
+	for _, l1 := range c.tables {
+		c.refer(uint64(l1.off), int64(len(l1.entries))*8, l1.name)
+		for i, table := range l1.entries {
+			if table == 0 {
+				continue
+			}
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+			c.refer(table, h.clusterSize, "L2 table")
+			from := c.img.Size()
+			if l1.active && int64(i) < h.l1Needed {
+				from = int64(i) * h.entriesPerL1
+			}
+			if err := c.countL2(int64(table), from); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// countL2 walks one L2 table, the entries past the end of the disk included.
-func (c *checker) countL2(i int64) error {
+// countL2 walks one L2 table, the entries past the end of the disk included. It maps the disk from the offset from on; that of a snapshot maps
+// what is past its end.
+func (c *checker) countL2(table, from int64) error {
 	img, h := c.img, c.img.head
-	table := int64(img.l1[i])
 	width := h.clusterSize >> h.l2Bits
 	page := make([]byte, img.pageBytes)
 	for at := table; at < table+h.clusterSize; at += img.pageBytes {
@@ -154,15 +161,16 @@ func (c *checker) countL2(i int64) error {
 				bitmap = binary.BigEndian.Uint64(page[off+8:])
 			}
 			if e|bitmap != 0 {
-				c.countEntry(e, bitmap, at+off)
+				c.countEntry(e, bitmap, at+off, from < img.Size())
 			}
+			from += h.clusterSize
 		}
 	}
 	return nil
 }
 
-// countEntry counts what one L2 entry refers to. at is where the entry stands.
-func (c *checker) countEntry(e, bitmap uint64, at int64) {
+// countEntry counts what one L2 entry refers to. at is where the entry stands; stored is false for what is no part of the disk's content.
+func (c *checker) countEntry(e, bitmap uint64, at int64, stored bool) {
 	img, h := c.img, c.img.head
 	var err error
 	if h.extendedL2 {
@@ -177,7 +185,7 @@ func (c *checker) countEntry(e, bitmap uint64, at int64) {
 		return
 	}
 	if e&flagCompressed != 0 {
-		c.allocated(true)
+		c.allocated(stored, true)
 		off, n := compressedSpan(e, h.clusterBits)
 		left := c.hostClusters<<h.clusterBits - off // the last sector of the file may be short
 		if left > 0 {
@@ -190,16 +198,16 @@ func (c *checker) countEntry(e, bitmap uint64, at int64) {
 	switch {
 	case h.external(): // its clusters are not counted
 		if host != 0 || e&flagCopied != 0 {
-			c.allocated(false)
+			c.allocated(stored, false)
 		}
 	case host != 0:
-		c.allocated(false)
+		c.allocated(stored, false)
 		c.refer(host, h.clusterSize, "cluster")
 	}
 }
 
-func (c *checker) allocated(packed bool) {
-	if !c.firstWindow() {
+func (c *checker) allocated(stored, packed bool) {
+	if !stored || !c.firstWindow() {
 		return
 	}
 	c.found.Stored++

@@ -25,7 +25,7 @@ type extensions struct {
 	backingFormat string
 	dataFile      string
 	features      []byte // the feature name table as it stands
-	bitmaps       bool
+	bitmaps       []byte // the bitmaps extension as it stands
 }
 
 // parseExtensions walks the area between the header and the backing file name or the end of the first cluster. Types that are
@@ -53,7 +53,7 @@ func parseExtensions(b []byte) (extensions, error) {
 		case extFeatureNames:
 			e.features = data
 		case extBitmaps:
-			e.bitmaps = true
+			e.bitmaps = data
 		}
 		b = b[min((n+7)&^7, int64(len(b))):]
 	}

@@ -48,6 +48,7 @@ type header struct {
 	snapshots          uint32
 	snapshotsOffset    uint64
 	incompatible       uint64
+	autoclear          uint64
 	refcountOrder      uint32
 	length             uint32
 	compression        byte
@@ -115,6 +116,7 @@ func parseHeader(b []byte, f disk.File) (*header, error) {
 	h.length, h.refcountOrder = headerV2Len, 4
 	if h.version == 3 {
 		h.incompatible, h.refcountOrder, h.length = be.Uint64(b[72:]), be.Uint32(b[96:]), be.Uint32(b[100:])
+		h.autoclear = be.Uint64(b[autoclearAt:])
 		if h.length > headerV3Len && len(b) > headerV3Len {
 			h.compression = b[headerV3Len]
 		}

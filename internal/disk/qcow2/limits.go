@@ -40,6 +40,17 @@ const (
 	// its backing file again for every cluster of its own in between, so this is also what such a question may cost.
 	maxCells = 1 << 13
 
+	// maxSnapshotTableBytes is qemu's limit for the snapshot table (QCOW_MAX_SNAPSHOTS_SIZE).
+	maxSnapshotTableBytes = 64 << 20
+	// maxBitmapDirectoryBytes is for some thousand bitmaps; qemu allows 65535 of up to a kilobyte each, which nobody has.
+	maxBitmapDirectoryBytes = 1 << 20
+	// maxCheckedEntries is how many entries of L1 tables of internal snapshots, and of bitmap tables, a check holds in memory. A snapshot
+	// of 1 TiB has 2048 at the default cluster size.
+	maxCheckedEntries = int64(1 << 18)
+	// maxCheckedTables is how much of L2 tables of snapshots a check reads, in bytes: snapshots may share theirs, and a small file can so
+	// name the same tables for ever.
+	maxCheckedTables = int64(32 << 30)
+
 	// writeBufferBytes is the size of a write to the target.
 	writeBufferBytes = 1 << 20
 	// pendingBytes is how much plain content waits to be written side by side.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"hyper2kvm/internal/disk"
 )
@@ -44,7 +45,7 @@ func open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
 	if err := h.checkTables(f); err != nil {
 		return nil, err
 	}
-	h.ext.features = nil // lets go of the first cluster
+	h.ext.features, h.ext.bitmaps = nil, slices.Clone(h.ext.bitmaps) // let go of the first cluster
 	img := &Image{file: f, data: f, head: h, pageBytes: min(h.clusterSize, tablePageBytes)}
 	img.tables = disk.NewPageCache[[]byte](int(tableCacheBytes / img.pageBytes))
 	img.clusters = disk.NewPageCache[[]byte](int(max(clusterCacheBytes/h.clusterSize, 1)))
@@ -215,15 +216,22 @@ func (img *Image) Describe() []disk.Info {
 		info.Notes = append(info.Notes, "not closed cleanly (dirty bit); its refcounts may be wrong, its content is read as it stands")
 	}
 	if h.snapshots > 0 {
-		info.Notes = append(info.Notes, fmt.Sprintf("%d internal snapshots are left out; the current state is read", h.snapshots))
+		info.Notes = append(info.Notes, snapshotsNote(h.snapshots))
 	}
-	if h.ext.bitmaps {
+	if len(h.ext.bitmaps) > 0 {
 		info.Notes = append(info.Notes, "dirty bitmaps are left out")
 	}
 	if h.backing != "" && h.ext.backingFormat == "" {
 		info.Notes = append(info.Notes, "the backing file's format is not stated; it is read as raw")
 	}
 	return img.backing.Describe(info)
+}
+
+func snapshotsNote(n uint32) string {
+	if n == 1 {
+		return "1 internal snapshot is left out; the current state is read"
+	}
+	return fmt.Sprintf("%d internal snapshots are left out; the current state is read", n)
 }
 
 // firstIsCompressed says whether the first cluster that this layer stores is compressed: compression is a property of each
