@@ -77,11 +77,13 @@ func (o serveOptions) listeners(con *console, sp *queue.Spool, conf serveConfig)
 	if len(ls) == 0 {
 		return nil, usagef("both --listen and --socket are none: there is nothing to serve on")
 	}
-	if conf.tls != nil {
-		for i := range ls {
-			if ls[i].Addr().Network() != "unix" {
-				ls[i].Listener, ls[i].secure = tls.NewListener(ls[i].Listener, withHTTP(conf.tls)), true
-			}
+	for i := range ls {
+		if ls[i].Addr().Network() == "unix" {
+			continue
+		}
+		ls[i].Listener = limit(ls[i].Listener, maxConns)
+		if conf.tls != nil {
+			ls[i].Listener, ls[i].secure = tls.NewListener(ls[i].Listener, withHTTP(conf.tls)), true
 		}
 	}
 	return ls, nil
