@@ -64,7 +64,8 @@ export async function broken(page: Page): Promise<string[]> {
 
 /** What sticks out to the right of a page, innermost first; nothing when it fits. */
 export function sticksOut(page: Page): Promise<string[]> {
-  return page.evaluate(() => {
+  return page.evaluate(async () => {
+    for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame); // what follows the width of the page has done so then
     const root = document.documentElement;
     if (root.scrollWidth <= root.clientWidth) return [];
     const outside = [...document.body.querySelectorAll("*")].filter((e) => e.getBoundingClientRect().right > root.clientWidth + 0.5);

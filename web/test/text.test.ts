@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { JobDetail } from "../src/api/types";
 import { addSample, maxSamples, type Samples } from "../src/live/samples";
 import { parseDiff, tally } from "../src/text/diff";
-import { bytes, count, duration, percent } from "../src/text/format";
+import { bytes, count, duration, percent, roughly } from "../src/text/format";
 import { appendLog, maxLines, parseLogLine } from "../src/text/logline";
 import { priorityWord } from "../src/text/priority";
 import { pieces } from "../src/text/search";
@@ -11,6 +11,7 @@ import { stagesOf } from "../src/text/stages";
 test("sizes and times are written as people read them", () => {
   expect([0, 1023, 1024, 1536, 1048576, 10 * 2 ** 30, 2 ** 50 * 3000].map(bytes)).toEqual(["0 B", "1023 B", "1.00 KiB", "1.50 KiB", "1.00 MiB", "10.0 GiB", "3000 PiB"]);
   expect([0, 9.94, 59.6, 60, 61, 3600, 3725, 86400, 90000].map(duration)).toEqual(["0.0 s", "9.9 s", "1 min", "1 min", "1 min 1 s", "1 h", "1 h 2 min", "1 d", "1 d 1 h"]);
+  expect([-1, 59.9, 60, 7199, 7200, 86399, 200000].map(roughly)).toEqual(["0 s", "59 s", "1 min", "1 h", "2 h", "23 h", "2 d"]);
   expect([-1, 0, 99.99, 100, 120].map(percent)).toEqual(["0%", "0%", "99%", "100%", "100%"]);
   expect([count(1, "job"), count(2, "job"), count(0, "entry", "entries")]).toEqual(["1 job", "2 jobs", "0 entries"]);
 });
@@ -33,8 +34,9 @@ test("a diff is read by line, also where lines look like file names", () => {
 
 describe("logs", () => {
   test("a line is taken apart, and one of another kind comes out whole", () => {
-    expect(parseLogLine("2026-11-22T15:53:30.140Z load     failed: bad (0.0 s)")).toEqual({ time: "15:53:30", stage: "load", text: "failed: bad (0.0 s)", bad: true });
-    expect(parseLogLine("anything")).toEqual({ time: "", stage: "", text: "anything", bad: false });
+    expect(parseLogLine("2026-11-22T15:53:30.140Z load     failed: bad (0.0 s)")).toEqual({ time: "15:53:30", stage: "load", text: "failed: bad (0.0 s)", tone: "bad" });
+    expect(parseLogLine("2026-11-22T15:53:30.140Z validate warning H2K-VM-006: none").tone).toBe("warn");
+    expect(parseLogLine("anything")).toEqual({ time: "", stage: "", text: "anything", tone: "" });
   });
 
   test("however a log is cut into pieces, its lines are the same", () => {

@@ -8,7 +8,7 @@ import type { Checked } from "./check";
 export function Problems({ checked, goTo }: { checked: Checked | null; goTo: (index: number) => void }): JSX.Element {
   if (checked === null) {
     return (
-      <p className="verdict muted" role="status">
+      <p className="verdict muted" role="status" aria-busy="true">
         Checking …
       </p>
     );

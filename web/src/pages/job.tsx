@@ -10,6 +10,7 @@ import { Empty, Loading } from "../parts/empty";
 import { Facts } from "../parts/facts";
 import { Files } from "../parts/files";
 import { Heading } from "../parts/heading";
+import { Icon } from "../parts/icon";
 import { JobActions } from "../parts/jobactions";
 import { JobProgress } from "../parts/jobprogress";
 import { jobHref } from "../parts/link";
@@ -76,7 +77,7 @@ function JobView({ job, tab }: { job: JobDetail; tab: string }): JSX.Element {
       {job.state === "failed" ? <WhyFailed job={job} /> : null}
       {(job.state === "waiting" || job.state === "ignored") && job.reason ? (
         <div className="note note-warn">
-          <StateBadge state={job.state} />
+          <Icon name={job.state} />
           <p>{job.reason}</p>
         </div>
       ) : null}

@@ -49,7 +49,7 @@ export function LogView({ id, running }: { id: string; running: boolean }): JSX.
         {shown.map((line, i) => (
           // Lines are only ever added: the place of a line is its name.
           // oxlint-disable-next-line react/no-array-index-key
-          <span key={i} className={line.bad ? "logline logline-bad" : "logline"}>
+          <span key={i} className={line.tone === "" ? "logline" : `logline logline-${line.tone}`}>
             <span className="log-time">{line.time}</span> <span className="log-stage">{line.stage.padEnd(8)}</span> <Marked text={line.text} words={words} />
             {"\n"}
           </span>

@@ -1,7 +1,7 @@
 import type { JSX, ReactNode } from "react";
 import { Link } from "wouter";
 import type { Status } from "../api/types";
-import { capital, duration } from "../text/format";
+import { capital, roughly } from "../text/format";
 import { useNow } from "./now";
 
 interface TileProps {
@@ -34,7 +34,7 @@ export function Tiles({ status }: { status: Status }): JSX.Element {
       <Tile name="Max workers" value={status.max_workers} note={`${status.busy} busy`} />
       <Tile name="Processed (today)" value={status.processed_today} {...(status.processed_today > 0 ? { tone: "good" as const } : {})} href="/jobs?state=done" />
       <Tile name="Failed (today)" value={status.failed_today} {...(status.failed_today > 0 ? { tone: "bad" as const } : {})} href="/failures" />
-      <Tile name="Uptime" value={status.running ? duration(uptime) : "–"} note={status.version ? `version ${status.version}` : ""} />
+      <Tile name="Uptime" value={status.running ? roughly(uptime) : "–"} note={status.version ? `version ${status.version}` : ""} />
     </ul>
   );
 }

@@ -11,7 +11,12 @@ export function Trouble({ error, retry }: { error: unknown; retry?: () => void }
       <div>
         <p>
           <strong>{problem?.title ?? "This did not work"}</strong>
-          {problem?.code ? <code className="code-id">{problem.code}</code> : null}
+          {problem?.code ? (
+            <>
+              {" "}
+              <code className="code-id">{problem.code}</code>
+            </>
+          ) : null}
         </p>
         <p>{problem?.detail ?? String(error)}</p>
         {problem?.hint ? <p className="muted">{problem.hint}</p> : null}
