@@ -69,7 +69,7 @@ func (m *model) details(w int) []line {
 	add("Started", m.when(j.StartedAt))
 	add("Ended", m.when(j.FinishedAt))
 	if j.StartedAt != nil && j.FinishedAt != nil {
-		add("Took", look.Duration(j.FinishedAt.Sub(*j.StartedAt)))
+		add("Took", tookText(j.FinishedAt.Sub(*j.StartedAt)))
 	}
 	add("Output", j.OutputDir)
 	for _, warn := range m.detail.Ended.Warnings {
@@ -122,7 +122,7 @@ func (m *model) stageLines(w int) []line {
 			if state == "" {
 				state = queue.Ignored
 			}
-			add(state, s.Name, strings.TrimSpace(s.Status+" "+look.Duration(time.Duration(s.Seconds*float64(time.Second)))+" "+s.Reason))
+			add(state, s.Name, strings.TrimSpace(stageOutcome(s)))
 		}
 	case j.State == queue.Running && p != nil:
 		for i, name := range stages {
@@ -153,6 +153,22 @@ func (m *model) stageLines(w int) []line {
 		out = append([]line{text(look.Title, " Stages")}, out...)
 	}
 	return out
+}
+
+// stageOutcome is how a stage ended, how long it took if it ran, and why it did not.
+func stageOutcome(s manifest.StageReport) string {
+	if s.Status != manifest.StageDone && s.Seconds == 0 {
+		return s.Status + " " + s.Reason
+	}
+	return s.Status + " " + tookText(time.Duration(s.Seconds*float64(time.Second))) + " " + s.Reason
+}
+
+// tookText is how long something took: tenths of a second while that says more than seconds do.
+func tookText(d time.Duration) string {
+	if d < 10*time.Second {
+		return fmt.Sprintf("%.1fs", max(d, 0).Seconds())
+	}
+	return look.Duration(d)
 }
 
 func stageText(p *queue.Progress) string {
@@ -211,7 +227,7 @@ func (m *model) errorText(w int) []line {
 	if j.FinishedAt != nil {
 		head += " " + m.paint.Glyph(look.Dot) + " " + j.FinishedAt.Format(time.TimeOnly)
 		if j.StartedAt != nil {
-			head += " " + m.paint.Glyph(look.Dot) + " ran " + look.Duration(j.FinishedAt.Sub(*j.StartedAt))
+			head += " " + m.paint.Glyph(look.Dot) + " ran " + tookText(j.FinishedAt.Sub(*j.StartedAt))
 		}
 	}
 	out := []line{{spans: m.fit([]look.Span{{Text: " " + head, Role: role}}, w)}, {}}

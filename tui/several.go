@@ -55,8 +55,11 @@ const bundlePatience = 2 * time.Minute
 
 // bundle writes a support archive about the chosen jobs.
 func (m *model) bundle() tea.Cmd {
-	refs, _ := m.chosen()
+	refs, marked := m.chosen()
 	switch {
+	case m.stale && !marked:
+		m.say(look.Warn, "the list was still being read: press it again")
+		return nil
 	case m.opt.Bundle == nil:
 		m.say(look.Warn, "cannot write an archive from here: hyperctl bundle JOB")
 		return nil

@@ -48,7 +48,7 @@ func (m *model) spaceLine(w int) (line, bool) {
 		return look.Span{Text: t + "  "}
 	}
 	left := []look.Span{free("work", work), free("out", out)}
-	if work.Free == out.Free && work.Total == out.Total { // one file system
+	if diff := work.Free - out.Free; work.Total == out.Total && max(diff, -diff) <= out.Total/1000 { // one, looked at twice
 		left = []look.Span{free("work and out", out)}
 	}
 	switch short := m.spaceShort(); {

@@ -67,6 +67,8 @@ func (m *model) age(j queue.Job) string {
 // nobody to read.
 func ageText(d time.Duration) string {
 	switch {
+	case d < 10*time.Second:
+		return "<10s"
 	case d < time.Minute:
 		return look.Duration(d.Truncate(10 * time.Second))
 	case d < time.Hour:

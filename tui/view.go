@@ -193,7 +193,11 @@ func (m *model) header(w, h int) []line {
 	if w < listOnly {
 		state = state[:2]
 	}
-	out := []line{m.sides(w, []look.Span{{Text: " hyperctl watch", Role: look.Title}, {Text: " " + m.paint.Glyph(look.Dot) + " " + s.Dir, Role: look.Dim}}, state)}
+	title := []look.Span{{Text: " hyperctl watch", Role: look.Title}}
+	if s.Dir != "" {
+		title = append(title, look.Span{Text: " " + m.paint.Glyph(look.Dot) + " " + s.Dir, Role: look.Dim})
+	}
+	out := []line{m.sides(w, title, state)}
 	out = append(out, m.counters(w))
 	roomy := h >= heightForDetails && w >= widthForDetails
 	if l, there := m.spaceLine(w); there && roomy {

@@ -15,6 +15,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/lipgloss"
 	"github.com/mattn/go-runewidth"
+	"github.com/muesli/termenv"
 	"github.com/rivo/uniseg"
 	"pgregory.net/rapid"
 
@@ -65,6 +66,8 @@ var pages = []struct {
 	{name: "list"},
 	{name: "failed", keys: []string{"4", "down"}},
 	{name: "queued", keys: []string{"2"}},
+	{name: "running", keys: []string{"3", "down"}},
+	{name: "done", keys: []string{"5"}},
 	{name: "empty", change: func(f *fake) { f.all, f.st.Counts = nil, queue.Counts{} }},
 	{name: "filter", keys: []string{"/", "w", "e", "b", "0"}},
 	{name: "nothing", keys: []string{"/", "z", "z", "enter"}},
@@ -109,6 +112,20 @@ func TestScreens(t *testing.T) {
 				golden(t, name, got)
 			})
 		}
+	}
+}
+
+// TestFirstScreen is what is seen before anything has been read.
+func TestFirstScreen(t *testing.T) {
+	for _, size := range sizes {
+		m, err := newModel(t.Context(), Options{Source: newFake(), Now: func() time.Time { return noon }, Theme: "mono", UTF8: true}, termenv.Ascii)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Update(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
+		got := m.View()
+		fits(t, m, got)
+		golden(t, fmt.Sprintf("reading-%dx%d", size[0], size[1]), got)
 	}
 }
 

@@ -80,13 +80,13 @@ func paceOf(all []manifest.Report, like manifest.Convert) pace {
 	return p
 }
 
-// estimate says how long a job would take. It is not known for a stage that no past job ran, and where it is not known how much is
-// read.
-func (p pace) estimate(job manifest.Job, plan convert.Plan) (took time.Duration, known bool) {
+// estimate says how long a job would take, and which stages are left out of that because none of the past jobs ran them. It is not
+// known where the disks' content never was read before, or where it is not known how much is read.
+func (p pace) estimate(job manifest.Job, plan convert.Plan) (took time.Duration, apart []string, known bool) {
 	read := 0.0
 	for _, d := range plan.Disks {
 		if d.MaxBytes == 0 {
-			return 0, false
+			return 0, nil, false
 		}
 		read += float64(d.ReadBytes)
 	}
@@ -95,19 +95,22 @@ func (p pace) estimate(job manifest.Job, plan convert.Plan) (took time.Duration,
 		n := p.ran[s.Name]
 		switch {
 		case s.Skip != "":
-		case n == 0, slices.Contains(paced, s.Name) && p.read[s.Name] == 0:
-			return 0, false
+		case slices.Contains(paced, s.Name) && p.read[s.Name] == 0:
+			return 0, nil, false
 		case slices.Contains(paced, s.Name):
 			sum += p.took[s.Name] / p.read[s.Name] * read
+		case n == 0:
+			apart = append(apart, s.Name)
 		default:
 			sum += p.took[s.Name] / float64(n)
 		}
 	}
-	if job.Check.Enabled && job.Check.BootTest {
-		if p.boots == 0 {
-			return 0, false
-		}
+	switch {
+	case !job.Check.Enabled || !job.Check.BootTest:
+	case p.boots == 0:
+		apart = append(apart, "the boot test")
+	default:
 		sum += p.boot / float64(p.boots)
 	}
-	return time.Duration(sum * float64(time.Second)), true
+	return time.Duration(sum * float64(time.Second)), apart, true
 }

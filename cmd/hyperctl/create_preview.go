@@ -78,13 +78,14 @@ func (p *previewer) preview(ctx context.Context, form answers.Form, handIn bool)
 		pace := paceOf(p.past(), req.Job.Convert)
 		out.Past = pace.jobs
 		if vm.Fails == "" {
-			vm.Took, vm.Known = pace.estimate(req.Job, plan)
-			places.add("output", cmp.Or(req.Job.Convert.OutputDir, p.def.outputDir), plan.Reserves(req.Job))
+			vm.Took, vm.Apart, vm.Known = pace.estimate(req.Job, plan)
+			need := plan.Reserves(req.Job)
+			places.add(wizard.Place{What: "output", Dir: cmp.Or(req.Job.Convert.OutputDir, p.def.outputDir), Need: need, Vague: need == 0, Repairs: need > plan.MaxBytes})
 		}
 		out.VMs = append(out.VMs, vm)
 	}
 	if p.sp != nil {
-		places.add("queue", p.sp.Dir(), p.handedIn(ctx, form, handIn))
+		places.add(wizard.Place{What: "queue", Dir: p.sp.Dir(), Need: p.handedIn(ctx, form, handIn)})
 		if st, live, err := p.sp.Status(); err == nil && live == queue.LiveRunning {
 			out.Before = st.Counts.Queued
 		}
@@ -154,30 +155,29 @@ func (p *previewer) newPlaces() *places {
 	return out
 }
 
-// add adds a need to the file system of a directory; 0 is one that is not known for an output.
-func (p *places) add(what, dir string, need int64) {
-	place := wizard.Place{What: what, Dir: dir, Need: need, Vague: need == 0 && what == "output"}
+// add adds a need to the file system of a directory.
+func (p *places) add(place wizard.Place) {
 	var id unix.Fsid
-	if dir == "" {
+	if place.Dir == "" {
 		place.Unknown = "the daemon's output_dir is not known here"
 	} else {
-		place.Free, place.Total, id, place.Unknown = roomOn(dir)
+		place.Free, place.Total, id, place.Unknown = roomOn(place.Dir)
 	}
 	for i := range p.list {
 		have := &p.list[i]
-		if have.Dir == dir || place.Unknown == "" && have.Unknown == "" && p.ids[i] == id {
-			if !strings.Contains(have.What, what) {
-				have.What += " and " + what
+		if have.Dir == place.Dir || place.Unknown == "" && have.Unknown == "" && p.ids[i] == id {
+			if !strings.Contains(have.What, place.What) {
+				have.What += " and " + place.What
 			}
-			have.Need += need
-			have.Vague = have.Vague || place.Vague
+			have.Need += place.Need
+			have.Vague, have.Repairs = have.Vague || place.Vague, have.Repairs || place.Repairs
 			return
 		}
 	}
 	for _, s := range p.known {
 		_, _, other, unknown := roomOn(s.Dir)
 		switch {
-		case place.Unknown != "" && s.Dir == dir: // which the daemon sees and this user does not
+		case place.Unknown != "" && s.Dir == place.Dir: // which the daemon sees and this user does not
 			place.Free, place.Total, place.Reserved, place.Unknown = s.Free, s.Total, s.Reserved, ""
 		case place.Unknown == "" && unknown == "" && other == id:
 			place.Reserved = s.Reserved

@@ -64,23 +64,24 @@ func TestEstimate(t *testing.T) {
 		plan  convert.Plan
 		took  float64
 		known bool
+		apart string
 	}{
-		{"no past", nil, job, plan(1), 0, false},
-		{"twice as much takes twice as long, but for what does not read", []manifest.Report{past(100*mib, "qcow2", 1, 2, 3, 10, 5)}, job, plan(200 * mib), 1 + 2 + 3 + 20 + 10, true},
-		{"large jobs weigh more", []manifest.Report{past(900*mib, "qcow2", 1, 1, 1, 90, 9), past(100*mib, "qcow2", 3, 3, 3, 30, 1)}, job, plan(100 * mib), 2 + 2 + 2 + 12 + 1, true},
-		{"only jobs of the same kind", []manifest.Report{past(100*mib, "raw", 9, 9, 9, 99, 9), past(100*mib, "qcow2", 1, 1, 1, 1, 1)}, job, plan(100 * mib), 5, true},
-		{"others where there are none", []manifest.Report{past(100*mib, "raw", 1, 1, 1, 1, 1)}, job, plan(100 * mib), 5, true},
-		{"what is left out takes no time", []manifest.Report{past(100*mib, "qcow2", 1, 2, 3, 10, 5)}, job, plan(100*mib, "inspect", "fix"), 16, true},
-		{"a stage that never ran", []manifest.Report{past(100*mib, "qcow2", 1, 2, -1, 10, 5)}, job, plan(100 * mib), 0, false},
-		{"nothing was read", []manifest.Report{past(0, "qcow2", 1, 2, 3, 10, 5)}, job, plan(100 * mib), 0, false},
-		{"not unpacked", []manifest.Report{past(100*mib, "qcow2", 1, 2, 3, 10, 5)}, job, convert.Plan{Disks: []convert.DiskPlan{{}}}, 0, false},
-		{"a boot test is no part of reading", []manifest.Report{boots}, job, plan(100 * mib), 1 + 1 + 1 + 10 + 5, true},
-		{"but of its own", []manifest.Report{boots}, booting, plan(200 * mib), 1 + 1 + 1 + 20 + 10 + 30, true},
-		{"which must be known", []manifest.Report{past(100*mib, "qcow2", 1, 1, 1, 1, 1)}, booting, plan(1), 0, false},
+		{"no past", nil, job, plan(1), 0, false, ""},
+		{"twice as much takes twice as long, but for what does not read", []manifest.Report{past(100*mib, "qcow2", 1, 2, 3, 10, 5)}, job, plan(200 * mib), 1 + 2 + 3 + 20 + 10, true, ""},
+		{"large jobs weigh more", []manifest.Report{past(900*mib, "qcow2", 1, 1, 1, 90, 9), past(100*mib, "qcow2", 3, 3, 3, 30, 1)}, job, plan(100 * mib), 2 + 2 + 2 + 12 + 1, true, ""},
+		{"only jobs of the same kind", []manifest.Report{past(100*mib, "raw", 9, 9, 9, 99, 9), past(100*mib, "qcow2", 1, 1, 1, 1, 1)}, job, plan(100 * mib), 5, true, ""},
+		{"others where there are none", []manifest.Report{past(100*mib, "raw", 1, 1, 1, 1, 1)}, job, plan(100 * mib), 5, true, ""},
+		{"what is left out takes no time", []manifest.Report{past(100*mib, "qcow2", 1, 2, 3, 10, 5)}, job, plan(100*mib, "inspect", "fix"), 16, true, ""},
+		{"a stage that never ran", []manifest.Report{past(100*mib, "qcow2", 1, 2, -1, 10, 5)}, job, plan(100 * mib), 1 + 2 + 10 + 5, true, "fix"},
+		{"nothing was read", []manifest.Report{past(0, "qcow2", 1, 2, 3, 10, 5)}, job, plan(100 * mib), 0, false, ""},
+		{"not unpacked", []manifest.Report{past(100*mib, "qcow2", 1, 2, 3, 10, 5)}, job, convert.Plan{Disks: []convert.DiskPlan{{}}}, 0, false, ""},
+		{"a boot test is no part of reading", []manifest.Report{boots}, job, plan(100 * mib), 1 + 1 + 1 + 10 + 5, true, ""},
+		{"but of its own", []manifest.Report{boots}, booting, plan(200 * mib), 1 + 1 + 1 + 20 + 10 + 30, true, ""},
+		{"which must be known", []manifest.Report{past(100*mib, "qcow2", 1, 1, 1, 1, 1)}, booting, plan(100 * mib), 5, true, "the boot test"},
 	} {
-		took, known := paceOf(tt.past, tt.job.Convert).estimate(tt.job, tt.plan)
-		if known != tt.known || math.Abs(took.Seconds()-tt.took) > 0.01 {
-			t.Errorf("%s: %s, %v, want %gs, %v", tt.name, took, known, tt.took, tt.known)
+		took, apart, known := paceOf(tt.past, tt.job.Convert).estimate(tt.job, tt.plan)
+		if strings.Join(apart, ", ") != tt.apart || known != tt.known || math.Abs(took.Seconds()-tt.took) > 0.01 {
+			t.Errorf("%s: %s without %q, %v, want %gs without %q, %v", tt.name, took, apart, known, tt.took, tt.apart, tt.known)
 		}
 	}
 }
@@ -187,13 +188,13 @@ func TestPlacesOfOneFileSystemAreOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := places{known: []queue.Space{{Dir: dir, Free: 1, Total: 2, Reserved: 7}, {Dir: file + "/out", Free: 5, Total: 9, Reserved: 3}}}
-	p.add("output", dir, 10)
-	p.add("output", filepath.Join(dir, "later"), 20)
-	p.add("queue", dir, 5)
-	p.add("output", file+"/out", 0)
-	p.add("output", "", 1)
+	p.add(wizard.Place{What: "output", Dir: dir, Need: 10})
+	p.add(wizard.Place{What: "output", Dir: filepath.Join(dir, "later"), Need: 20, Repairs: true})
+	p.add(wizard.Place{What: "queue", Dir: dir, Need: 5})
+	p.add(wizard.Place{What: "output", Dir: file + "/out", Vague: true})
+	p.add(wizard.Place{What: "output", Need: 1})
 	want := []wizard.Place{
-		{What: "output and queue", Dir: dir, Need: 35, Reserved: 7},
+		{What: "output and queue", Dir: dir, Need: 35, Reserved: 7, Repairs: true},
 		{What: "output", Dir: file + "/out", Free: 5, Total: 9, Reserved: 3, Vague: true},
 		{What: "output", Need: 1, Unknown: "the daemon's output_dir is not known here"},
 	}

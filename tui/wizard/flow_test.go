@@ -125,15 +125,17 @@ func TestWhatWouldFailIsAskedFor(t *testing.T) {
 func TestPreviewTexts(t *testing.T) {
 	one := Planned{Took: 90 * time.Second, Known: true}
 	for got, want := range map[string]string{
-		Preview{VMs: []Planned{one}, Past: 1}.Time():                                          "about 1m30s, as the last 1 job went",
-		Preview{VMs: []Planned{one, one}, Past: 4}.Time():                                     "about 3m00s, as the last 4 jobs went, if one runs at a time",
-		Preview{VMs: []Planned{one, {}}, Past: 4}.Time():                                      "time unknown",
-		Preview{VMs: []Planned{{}}}.Time():                                                    "time unknown: no job has finished here that it could be estimated from",
-		Place{What: "output", Dir: "/o", Free: gib, Total: gib, Vague: true}.String():         "output /o: 1.00 GiB free; the need is known when the sources are unpacked",
-		Place{What: "output", Dir: "/o", Free: gib, Need: gib, Vague: true}.String():          "output /o: 1.00 GiB free; needs more than 1.00 GiB",
-		Place{What: "queue", Dir: "/w", Free: gib}.String():                                   "queue /w: 1.00 GiB free; nothing is needed",
-		Place{What: "queue", Unknown: "permission denied"}.String():                           "queue: permission denied",
-		Preview{Before: 1}.Turn():                                                             "1 job is queued before it",
+		Preview{VMs: []Planned{one}, Past: 1}.Time():      "about 1m30s, as the last 1 job went",
+		Preview{VMs: []Planned{one, one}, Past: 4}.Time(): "about 3m00s, as the last 4 jobs went, if one runs at a time",
+		Preview{VMs: []Planned{{Took: time.Minute, Known: true, Apart: []string{"fix"}}, {Took: time.Minute, Known: true, Apart: []string{"fix"}}}, Past: 4}.Time(): "at least 2m00s, as the last 4 jobs went, and what fix takes, which is not known here, if one runs at a time",
+		Place{What: "output", Dir: "/o", Free: gib, Need: gib, Repairs: true}.String():                                                                              "output /o: 1.00 GiB free; needs at most 1.00 GiB with repairs",
+		Preview{VMs: []Planned{one, {}}, Past: 4}.Time():                                                                                                            "time unknown",
+		Preview{VMs: []Planned{{}}}.Time():                                                                                                                          "time unknown: no job has finished here that it could be estimated from",
+		Place{What: "output", Dir: "/o", Free: gib, Total: gib, Vague: true}.String():                                                                               "output /o: 1.00 GiB free; the need is known when the sources are unpacked",
+		Place{What: "output", Dir: "/o", Free: gib, Need: gib, Vague: true}.String():                                                                                "output /o: 1.00 GiB free; needs more than 1.00 GiB",
+		Place{What: "queue", Dir: "/w", Free: gib}.String():                                                                                                         "queue /w: 1.00 GiB free; nothing is needed",
+		Place{What: "queue", Unknown: "permission denied"}.String():                                                                                                 "queue: permission denied",
+		Preview{Before: 1}.Turn(): "1 job is queued before it",
 		Preview{VMs: []Planned{{Name: "a", Fails: "x"}, {Name: "b", Fails: "y"}}}.Objection(): "a would fail: x (and 1 more)",
 	} {
 		if got != want {

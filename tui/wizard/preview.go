@@ -3,6 +3,7 @@ package wizard
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +32,8 @@ type Planned struct {
 	Code  string   // of that
 	Hint  string   // what to do about it
 	Took  time.Duration
-	Known bool // Took is an estimate, and not nothing
+	Known bool     // Took is an estimate, and not nothing
+	Apart []string // what Took leaves out: stages that never ran here
 }
 
 // Place is a file system that the jobs need room on. Sizes are in bytes.
@@ -43,6 +45,7 @@ type Place struct {
 	Reserved int64  // by jobs that run
 	Need     int64  // at most, of all jobs together
 	Vague    bool   // more is needed: of some it is not known
+	Repairs  bool   // Need has room for the repair of guests
 	Unknown  string // why nothing is known of it; "" = something is
 }
 
@@ -69,7 +72,11 @@ func (p Place) Room() string {
 	case p.Need == 0:
 		return s + "; nothing is needed"
 	}
-	return s + "; needs at most " + look.Bytes(p.Need)
+	s += "; needs at most " + look.Bytes(p.Need)
+	if p.Repairs {
+		s += " with repairs"
+	}
+	return s
 }
 
 // Fails are the VMs whose jobs would fail.
@@ -88,7 +95,8 @@ func (p Preview) Time() string {
 	if len(p.Fails()) > 0 {
 		return ""
 	}
-	sum := time.Duration(0)
+	var sum time.Duration
+	var apart []string
 	for _, vm := range p.VMs {
 		if !vm.Known {
 			if p.Past == 0 {
@@ -97,12 +105,17 @@ func (p Preview) Time() string {
 			return "time unknown"
 		}
 		sum += vm.Took
+		apart = append(apart, vm.Apart...)
 	}
 	from := "1 job"
 	if p.Past > 1 {
 		from = fmt.Sprintf("%d jobs", p.Past)
 	}
 	s := "about " + look.Duration(sum) + ", as the last " + from + " went"
+	if len(apart) > 0 {
+		slices.Sort(apart)
+		s = "at least " + look.Duration(sum) + ", as the last " + from + " went, and what " + strings.Join(slices.Compact(apart), " and ") + " takes, which is not known here"
+	}
 	if len(p.VMs) > 1 {
 		s += ", if one runs at a time"
 	}

@@ -139,6 +139,25 @@ func TestScreens(t *testing.T) {
 	}
 }
 
+// TestWhileItIsLookedAt is what is seen before the folder has been read, and before the preview is there.
+func TestWhileItIsLookedAt(t *testing.T) {
+	for _, size := range sizes {
+		f := newFake()
+		m := screen(t, f, size[0], size[1], nil)
+		m.files.entries = nil
+		m.list("/vm/web01") // and no answer
+		got := m.View()
+		fits(t, m, got)
+		golden(t, fmt.Sprintf("files-reading-%dx%d", size[0], size[1]), got)
+
+		m = screen(t, f, size[0], size[1], oneVM)
+		m.Update(press("4"))
+		got = m.View()
+		fits(t, m, got)
+		golden(t, fmt.Sprintf("review-looking-%dx%d", size[0], size[1]), got)
+	}
+}
+
 // TestThemes keeps one screen of each theme with its escapes.
 func TestThemes(t *testing.T) {
 	for _, theme := range look.Themes {
