@@ -34,20 +34,52 @@ type Fixture struct {
 	Expect      string // ok, refuse, safe, missing-extent, policy, component, parse
 	Notes       string
 
-	path string
+	path          string
+	unpackedBytes int64 // 0 if not stated
 }
 
 // FixtureDir returns the folder of fixtures; the test is skipped where there is none.
 func FixtureDir(tb testing.TB) string {
 	tb.Helper()
+	dir, err := findFixtures(tb)
+	if err != nil {
+		tb.Skipf("SKIPPED: no fixtures, so no image of another product was read: %v; set %s", err, fixturesEnv)
+	}
+	return dir
+}
+
+// findFixtures returns where the folder of fixtures would be, and an error if it is not there.
+func findFixtures(tb testing.TB) (string, error) {
+	tb.Helper()
 	dir := os.Getenv(fixturesEnv)
 	if dir == "" {
 		dir = filepath.Join(filepath.Dir(moduleRoot(tb)), "shared", "fixtures")
 	}
-	if _, err := os.Stat(filepath.Join(dir, "INDEX.tsv")); err != nil {
-		tb.Skipf("SKIPPED: no fixtures, so no image of another product was read: %v; set %s", err, fixturesEnv)
+	_, err := os.Stat(filepath.Join(dir, "INDEX.tsv"))
+	return dir, err
+}
+
+// Seeds adds to a fuzz target what is of use: those fixtures of at most so many bytes that is takes. Where there are no fixtures it adds
+// nothing and does not skip: a target that would be skipped passes, and nobody sees that nothing was fuzzed. So each has seeds of its own.
+func Seeds(f *testing.F, most int, is func(Fixture) bool, add func([]byte)) {
+	f.Helper()
+	if _, err := findFixtures(f); err != nil {
+		f.Logf("no fixtures, so no image of another product is a seed: %v; set %s", err, fixturesEnv)
+		return
 	}
-	return dir
+	seeds := 0
+	for _, x := range Fixtures(f) {
+		if !is(x) || x.unpackedBytes > int64(most) {
+			continue
+		}
+		if b := x.Bytes(f); len(b) <= most {
+			add(b)
+			seeds++
+		}
+	}
+	if seeds == 0 {
+		f.Fatal("no fixture is a seed")
+	}
 }
 
 func moduleRoot(tb testing.TB) string {
@@ -106,6 +138,11 @@ func Fixtures(tb testing.TB) []Fixture {
 		}
 		if s := cell("virtual_size"); s != "" {
 			if f.VirtualSize, err = strconv.ParseInt(s, 10, 64); err != nil {
+				tb.Fatalf("INDEX.tsv: %s: %v", f.Name, err)
+			}
+		}
+		if s := cell("unpacked_bytes"); s != "" {
+			if f.unpackedBytes, err = strconv.ParseInt(s, 10, 64); err != nil {
 				tb.Fatalf("INDEX.tsv: %s: %v", f.Name, err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -244,13 +245,15 @@ func mustOpen(t *testing.T, path string) disk.File {
 }
 
 func FuzzProbe(f *testing.F) {
-	for _, fx := range disktest.Fixtures(f) {
-		if (fx.Format == "qcow2" || fx.Format == "vmdk" || fx.Format == "vhd" || fx.Format == "vdi") && !strings.HasSuffix(fx.Name, "z") && !strings.HasSuffix(fx.Name, "2") {
-			b := fx.Bytes(f)
-			f.Add(b[:min(len(b), 2048)])
-		}
-	}
+	const most = 16 << 20 // beyond, reading the file takes longer than it helps
+	disktest.Seeds(f, most, func(x disktest.Fixture) bool {
+		return slices.Contains([]string{"qcow2", "vmdk", "vhd", "vdi"}, x.Format)
+	},
+		func(b []byte) { f.Add(b[:min(len(b), 2048)]) })
 	f.Add(fixedVHD(make([]byte, 600)))
+	for _, magic := range []string{"QFI\xfb\x00\x00\x00\x03", "KDMV\x01\x00\x00\x00", "# Disk DescriptorFile\nversion=1\n", "vhdxfile", "conectix", "BZh91AY&SY"} {
+		f.Add(put(2048, 0, magic))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		name, err := formats.Probe(disktest.NewMemFile("disk", b))
 		if name == "" {

@@ -18,16 +18,11 @@ const (
 // FuzzOpen asserts of any bytes: no panic; the map covers the disk without gaps; what the map calls zero reads as zero; reads in
 // pieces give what one read gives; an error comes alone.
 func FuzzOpen(f *testing.F) {
-	seeds := 0
-	for _, fixture := range disktest.FixturesOf(f, "qcow2", "hostile") {
-		if b := fixture.Bytes(f); len(b) <= maxSeed && Probe(b) {
+	disktest.Seeds(f, maxSeed, func(x disktest.Fixture) bool { return x.Format == "qcow2" || x.Format == "hostile" }, func(b []byte) {
+		if Probe(b) {
 			f.Add(b)
-			seeds++
 		}
-	}
-	if seeds == 0 {
-		f.Fatal("no seeds")
-	}
+	})
 	for _, o := range []Options{{}, {Compression: "zlib", ClusterSize: 4096}, {Compression: "zstd", ClusterSize: 8192}} {
 		target := disktest.NewMemFile("seed", nil)
 		copyTo(f, target, mixed(200_000, 1), o)

@@ -23,14 +23,9 @@ func FuzzOpen(f *testing.F) {
 	} {
 		f.Add(s.build(f))
 	}
-	for _, x := range disktest.Fixtures(f) {
-		if x.Format != "vdi" && !strings.HasPrefix(x.Name, "hostile/made/vdi-") {
-			continue
-		}
-		if b := x.Bytes(f); len(b) <= maxSeed {
-			f.Add(b)
-		}
-	}
+	disktest.Seeds(f, maxSeed, func(x disktest.Fixture) bool {
+		return x.Format == "vdi" || strings.HasPrefix(x.Name, "hostile/made/vdi-")
+	}, func(b []byte) { f.Add(b) })
 	f.Fuzz(func(t *testing.T, b []byte) {
 		depth := 0
 		open, trace := disktest.TracingOpener(func(string) (disk.File, error) {

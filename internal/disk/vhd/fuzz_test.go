@@ -27,17 +27,9 @@ func FuzzOpen(f *testing.F) {
 		f.Add(s.build(f), false)
 		f.Add(s.build(f), true)
 	}
-	for _, x := range disktest.Fixtures(f) {
-		if x.Format != "vhd" && !strings.HasPrefix(x.Name, "hostile/made/vhd-") {
-			continue
-		}
-		if x.VirtualSize > 100<<30 {
-			continue
-		}
-		if b := x.Bytes(f); len(b) <= maxSeed {
-			f.Add(b, true)
-		}
-	}
+	disktest.Seeds(f, maxSeed, func(x disktest.Fixture) bool {
+		return (x.Format == "vhd" || strings.HasPrefix(x.Name, "hostile/made/vhd-")) && x.VirtualSize <= 100<<30
+	}, func(b []byte) { f.Add(b, true) })
 	f.Fuzz(func(t *testing.T, b []byte, repair bool) {
 		if repair {
 			b = bytes.Clone(b)

@@ -10,16 +10,20 @@ import (
 	"hyper2kvm/internal/disk/disktest"
 )
 
+const (
+	maxBase      = 40 << 20 // of a fixture that is changed
+	dirtyFixture = "vhdx/qemu-iotest-dirtylog-10G-4M.vhdx.bz2"
+)
+
 // bases are the images that FuzzOpen changes: those of the tests here and the small ones of other products. A whole image has
 // megabytes of nothing, which a fuzzer would spend its time on; it is given the changes instead.
-func bases(tb testing.TB) []disk.File {
-	tb.Helper()
-	dirty, _, bat := dirtyDisk(tb)
+func bases(f *testing.F) []disk.File {
+	f.Helper()
+	dirty, _, bat := dirtyDisk(f)
 	dirty.putLog(255*4096, specEntry{sequence: 5, tail: 255 * 4096, writes: []specWrite{{off: specBATAt, sector: bat}, {off: specBATAt + 4096, n: 4096}}}.bytes())
-	files := []disk.File{plainDisk().make(tb), diffDisk().make(tb), dirty}
-	for _, name := range []string{"vhdx/dissect-fixed.vhdx.gz", "vhdx/qemu-iotest-dirtylog-10G-4M.vhdx.bz2"} {
-		files = append(files, disktest.NewMemFile("fixture.vhdx", disktest.FixtureNamed(tb, name).Bytes(tb)))
-	}
+	files := []disk.File{plainDisk().make(f), diffDisk().make(f), dirty}
+	disktest.Seeds(f, maxBase, func(x disktest.Fixture) bool { return x.Name == "vhdx/dissect-fixed.vhdx.gz" || x.Name == dirtyFixture },
+		func(b []byte) { files = append(files, disktest.NewMemFile("fixture.vhdx", b)) })
 	return files
 }
 
@@ -88,7 +92,7 @@ func FuzzLog(f *testing.F) {
 	clean, _, bat := dirtyDisk(f)
 	f.Add(specEntry{sequence: 1, writes: []specWrite{{off: specBATAt, sector: bat}, {off: 4096, n: 65536}, {off: 8192, sector: bat}}}.bytes())
 	f.Add(append(specEntry{sequence: 7, writes: []specWrite{{off: 0, n: 8192}}}.bytes(), specEntry{sequence: 8}.bytes()...))
-	f.Add(disktest.FixtureNamed(f, "vhdx/qemu-iotest-dirtylog-10G-4M.vhdx.bz2").Bytes(f)[testMiB:][:16<<10])
+	disktest.Seeds(f, maxBase, func(x disktest.Fixture) bool { return x.Name == dirtyFixture }, func(b []byte) { f.Add(b[testMiB:][:16<<10]) })
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = bytes.Clone(b[:min(len(b), testMiB)])
 		if len(b) > entryHeaderBytes {

@@ -22,14 +22,9 @@ func addSeeds(f *testing.F) {
 	f.Add(stream[:maxSeed])
 	f.Add(append(slices.Clone(stream[:len(stream)-2048]), bytes.Repeat([]byte{0xee}, 1536)...))
 	f.Add([]byte("# Disk DescriptorFile\nversion=1\nencoding=\"GBK\"\nCID=1\nRW 8 VMFSSPARSE \"\xc4\xe3/x\"\nRW 8 SESPARSE \"C:\\x\"\n"))
-	for _, x := range disktest.FixturesOf(f, "vmdk", "hostile") {
-		if !strings.Contains(x.Name, "vmdk") {
-			continue
-		}
-		if b := x.Bytes(f); len(b) <= maxSeed {
-			f.Add(b)
-		}
-	}
+	disktest.Seeds(f, maxSeed, func(x disktest.Fixture) bool {
+		return (x.Format == "vmdk" || x.Format == "hostile") && strings.Contains(x.Name, "vmdk")
+	}, func(b []byte) { f.Add(b) })
 }
 
 // FuzzOpen opens anything, with itself as every file that it names, and holds what must be true of whatever opens: errors have a

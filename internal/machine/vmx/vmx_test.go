@@ -133,18 +133,13 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// maxSeed keeps the seeds small enough for a fuzzer to work with.
+const maxSeed = 100 << 10
+
 func FuzzParse(f *testing.F) {
-	found, _ := filepath.Glob(filepath.Join(disktest.FixtureDir(f), "ovf/vmx/*.vmx"))
-	if len(found) == 0 {
-		f.Fatal("no seeds")
-	}
-	for _, name := range found {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
-	}
+	disktest.Seeds(f, maxSeed, func(x disktest.Fixture) bool { return strings.HasPrefix(x.Name, "ovf/vmx/") }, func(b []byte) { f.Add(b) })
+	f.Add([]byte("\xef\xbb\xbf.encoding = \"windows-1252\"\r\ndisplayName = \"caf\xe9|22\"\r\nnumvcpus = \"8\"\ncpuid.coresPerSocket = 4\n" +
+		"scsi0.virtualDev = \"lsilogic\"\nscsi0:0.present = \"TRUE\"\nscsi0:0.fileName = \"sub\\z.vmdk\"\nethernet0.present = \"TRUE\"\nethernet0.address = \"00:50:56:00:00:01\"\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Parse(b)
 		if (m == nil) == (err == nil) {
