@@ -24,9 +24,9 @@ import (
 
 // The short form, for every run of the tests; scripts/proof asks for more.
 const (
-	shortStates = 100  // crash states on each file system
-	perLife     = 1500 // states of one recording at most; then another one is made
-	nestedEvery = 8    // of so many recoveries one is cut itself
+	shortStates = 100 // crash states on each file system
+	perLife     = 250 // states of one recording at most; then another one is made
+	nestedEvery = 8   // of so many recoveries one is cut itself
 	cutWorkers  = 2
 )
 
