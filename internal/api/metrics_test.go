@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -57,7 +58,12 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("the metrics lack %s", want)
 		}
 	}
+	docs, err := os.ReadFile("../../docs/api.md")
+	must(t, err)
 	for _, name := range promised {
+		if !strings.Contains(string(docs), "`"+name+"`") {
+			t.Errorf("docs/api.md does not tell of %s", name)
+		}
 		if !strings.Contains(body, "# TYPE hyper2kvm_"+name+" ") {
 			t.Errorf("the metrics lack hyper2kvm_%s", name)
 		}
