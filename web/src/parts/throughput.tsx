@@ -2,6 +2,7 @@ import { useMemo, type JSX } from "react";
 import type uPlot from "uplot";
 import { useSamples } from "../live/use";
 import { bytes, rate } from "../text/format";
+import { Loading } from "./empty";
 import Plot, { type Colour } from "./plot";
 
 /** Sizes at which a scale of bytes has its marks. */
@@ -35,6 +36,7 @@ export default function Throughput(): JSX.Element {
     const rates = samples.rate.map((r) => (Number.isNaN(r) ? null : r));
     return early ? [[first, ...samples.at], [null, ...rates]] : [samples.at, rates];
   }, [samples]);
+  if (samples.at.length === 0) return <Loading what="the rates" />;
   const now = samples.rate.at(-1) ?? 0;
   const peak = samples.rate.reduce((most, r) => (r > most ? r : most), 0);
   return (
