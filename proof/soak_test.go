@@ -37,27 +37,32 @@ func TestSoak(t *testing.T) {
 	binDir(t)
 	s := newSoak(t)
 	s.start()
-	ended := time.Now().Add(duration)
-	half := time.Now().Add(duration / 2)
+	began := time.Now()
+	ended, half := began.Add(duration), began.Add(duration/2)
 	submitted, kills, daemons := 0, 0, 1
 	nextKill, nextLook := time.Now().Add(3*time.Second), time.Now()
 	var early, late []usage
 	var jobs = setting(t, "PROOF_SOAK_JOBS", soakJobs)
 	for time.Now().Before(ended) {
-		if submitted < jobs && s.queued() < soakAhead {
+		due := min(jobs, soakAhead+int(int64(jobs)*int64(time.Since(began))/int64(duration))) // spread, so that it is busy to the end
+		waits := submitted >= due || s.queued() >= soakAhead
+		if !waits {
 			s.submit(submitted)
 			submitted++
 		}
-		if now := time.Now(); now.After(nextKill) {
-			nextKill = now.Add(time.Duration(2000+s.rnd.IntN(3000)) * time.Millisecond)
+		if now := time.Now(); now.After(nextKill) && len(s.names("processing")) > 0 {
+			killed := true
 			if now.Before(half) && s.rnd.IntN(2) == 0 {
 				s.kill()
 				s.start()
 				daemons++
 			} else {
-				s.killChild()
+				killed = s.killChild()
 			}
-			kills++
+			if killed {
+				nextKill = now.Add(time.Duration(2000+s.rnd.IntN(3000)) * time.Millisecond)
+				kills++
+			}
 		}
 		if now := time.Now(); now.After(half) && now.After(nextLook) {
 			nextLook = now.Add(time.Second)
@@ -67,7 +72,7 @@ func TestSoak(t *testing.T) {
 				late = append(late, u)
 			}
 		}
-		if submitted == jobs || s.queued() >= soakAhead {
+		if waits {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
@@ -201,8 +206,8 @@ func (s *soak) kill() {
 	}
 }
 
-// killChild kills one process of a job.
-func (s *soak) killChild() {
+// killChild kills one process of a job, if there is one at this moment.
+func (s *soak) killChild() bool {
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", s.daemon.Process.Pid, s.daemon.Process.Pid))
 	var pids []int
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.daemon.Process.Pid))
@@ -215,9 +220,7 @@ func (s *soak) killChild() {
 			pids = append(pids, pid)
 		}
 	}
-	if len(pids) > 0 {
-		_ = syscall.Kill(pids[s.rnd.IntN(len(pids))], syscall.SIGKILL)
-	}
+	return len(pids) > 0 && syscall.Kill(pids[s.rnd.IntN(len(pids))], syscall.SIGKILL) == nil
 }
 
 func (s *soak) submit(n int) {
