@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -164,7 +165,11 @@ func (p *prompter) look(i int, source string) (described bool, err error) {
 		p.tell("note: %s", explainError(err).Error())
 		return false, nil
 	}
-	p.tell("%s, %s virtual, %s to read", strings.TrimSpace(facts.Kind+" "+facts.Detail), bytesText(facts.Virtual), bytesText(facts.Allocated))
+	size := fmt.Sprintf(", %s virtual, %s to read", bytesText(facts.Virtual), bytesText(facts.Allocated))
+	if facts.Virtual == 0 {
+		size = "; what is in it is known when it is unpacked"
+	}
+	p.tell("%s%s", strings.TrimSpace(facts.Kind+" "+facts.Detail), size)
 	if len(facts.Chain) > 0 {
 		p.tell("chain: %s", strings.Join(facts.Chain, ", on "))
 	}

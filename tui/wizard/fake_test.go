@@ -49,7 +49,7 @@ func newFake() *fake {
 		dirs: map[string][]Entry{
 			"/vm": {{Name: "web01", Dir: true}, {Name: "pipe.vmdk", Odd: true}},
 			"/vm/web01": {
-				{Name: "old", Dir: true}, {Name: ".hidden.vmdk", Bytes: 5}, {Name: "bad\x1b[31m\nname.vmdk", Bytes: 4096}, {Name: "notes.txt", Bytes: 2048},
+				{Name: "old", Dir: true}, {Name: ".hidden.vmdk", Bytes: 5}, {Name: "bad\x1b[31m\nname.vmdk", Bytes: 4096}, {Name: "notes.txt", Bytes: 2048}, {Name: "old.img.gz", Bytes: 900 << 20},
 				{Name: "web01-000001.vmdk", Bytes: 3 * gib}, {Name: "web01-flat.vmdk", Bytes: 40 * gib}, {Name: "web01.ova", Bytes: 9 * gib},
 				{Name: "web01.vmdk", Bytes: 1024}, {Name: "web01.vmx", Bytes: 3000}, {Name: "日本語の名前のとても長いディスクイメージのファイル.vhdx", Bytes: 7 * gib},
 			},
@@ -57,6 +57,7 @@ func newFake() *fake {
 		},
 		facts: map[string]Facts{
 			"web01.vmdk":        {Kind: "vmdk", Detail: "monolithicFlat", Virtual: 40 * gib, Allocated: 21 * gib, Disks: 1, Parts: []string{"web01-flat.vmdk"}},
+			"old.img.gz":        {Detail: "packed with gzip", Disks: 1},
 			"web01-flat.vmdk":   {Kind: "raw", Virtual: 40 * gib, Allocated: 21 * gib, Disks: 1},
 			"web01-000001.vmdk": {Kind: "vmdk", Detail: "monolithicSparse", Virtual: 40 * gib, Allocated: 23 * gib, Disks: 1, Chain: []string{"web01-000001.vmdk", "web01.vmdk"}},
 			"web01.ova": {Kind: "ova", Virtual: 60 * gib, Allocated: 9 * gib, Disks: 2, Described: true, Name: "web01", Machine: manifest.Machine{

@@ -3,6 +3,7 @@ package wizard
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"hyper2kvm/tui/look"
 )
@@ -87,6 +88,9 @@ func (m *model) entryText(e Entry, path string) (string, look.Role) {
 		return p.facts.Kind + ": " + m.machineText(p.facts), look.Text
 	}
 	s := p.facts.Kind + " " + look.Bytes(p.facts.Virtual)
+	if p.facts.Virtual == 0 { // compressed as a whole: what is in it is not known before it is unpacked
+		s = strings.TrimSpace(p.facts.Kind + " " + p.facts.Detail)
+	}
 	if n := len(p.facts.Chain); n > 1 {
 		s += fmt.Sprintf(", chain of %d", n)
 	}

@@ -107,6 +107,7 @@ func (p Preview) Time() string {
 		sum += vm.Took
 		apart = append(apart, vm.Apart...)
 	}
+	sum = max(sum, time.Second)
 	from := "1 job"
 	if p.Past > 1 {
 		from = fmt.Sprintf("%d jobs", p.Past)
