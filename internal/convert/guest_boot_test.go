@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -42,6 +43,9 @@ func TestBootTestThatCannotBeMade(t *testing.T) {
 				tc.spoil(f)
 				b.req.Job.Check.BootTest, b.req.Job.Check.BootRequire = true, require
 				report, err := b.run(t.Context())
+				if got := commandWords(report); strings.Contains(got, "qemu-system-x86_64 failed") != (f.bootErr != nil) {
+					t.Errorf("the programs that ran are %s", got)
+				}
 				warned := slices.ContainsFunc(report.Warnings, func(w manifest.Warning) bool { return w.Code == tc.code })
 				if fails := require || tc.code == manifest.CodeSpaceOutput; fails != (err != nil) || fails == warned || fails && report.Error.Code != tc.code {
 					t.Errorf("got %v, %+v, warnings %+v", err, report.Error, report.Warnings)

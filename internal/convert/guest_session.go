@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/qcow2"
+	"hyper2kvm/internal/guest"
 	"hyper2kvm/internal/manifest"
 	"hyper2kvm/internal/nbd"
 )
@@ -27,7 +29,8 @@ type session struct {
 	serving  sync.WaitGroup
 	release  func() // of the memory
 
-	ran func(error) // notes that the appliance ended, and how
+	ran  func(error) // notes that the appliance ended, and how
+	died error       // what the appliance did not survive
 }
 
 // guestDir is the directory in Request.Partial that holds overlays; it never becomes part of a result.
@@ -105,6 +108,9 @@ func (s *session) fault(err error) error {
 	if err == nil {
 		return nil
 	}
+	if s.died == nil && errors.Is(err, guest.ErrAppliance) {
+		s.died = err
+	}
 	if cause := s.broken(); cause != nil {
 		return fmt.Errorf("%w (%w)", cause, err)
 	}
@@ -131,9 +137,9 @@ func (s *session) close(ctx context.Context) error {
 	}
 	a := s.Appliance
 	s.Appliance = nil
-	err := a.Close(ctx)
-	s.ran(err)
-	err = s.fault(err)
+	closed := a.Close(ctx)
+	err := s.fault(closed)
+	s.ran(cmp.Or(s.died, closed))
 	s.free()
 	return err
 }

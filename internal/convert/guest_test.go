@@ -167,6 +167,9 @@ func TestRepairsReachTheOutput(t *testing.T) {
 			t.Errorf("%s became part of the result", name)
 		}
 	}
+	if got := commandWords(report); got != "guestfish ok, guestfish ok, qemu-system-x86_64 ok" {
+		t.Errorf("the programs that ran are %s", got)
+	}
 	if len(f.opened) != 2 {
 		t.Errorf("%d appliances were opened, want one for the source and one for the result", len(f.opened))
 	}
@@ -175,6 +178,20 @@ func TestRepairsReachTheOutput(t *testing.T) {
 		return
 	}
 	wantUndo(t, filepath.Join(b.req.Partial, report.Undo), "etc/fstab", "/dev/sda1 / ext4 errors=remount-ro 0 1\n")
+}
+
+// commandWords are the external programs of a report by name, and whether they failed.
+func commandWords(r manifest.Report) string {
+	var words []string
+	for _, c := range r.Commands {
+		word := c.Name + " ok"
+		if c.Failed != "" {
+			word = c.Name + " failed"
+		}
+		words = append(words, word)
+	}
+	slices.Sort(words)
+	return strings.Join(words, ", ")
 }
 
 func wantUndo(t *testing.T, path, name, content string) {
@@ -235,6 +252,9 @@ func TestGuestThatCannotBeOpened(t *testing.T) {
 				b.req.Job.Asked = manifest.Asked{"fix.grub": true}
 			}
 			report, err := b.run(t.Context())
+			if got, died := commandWords(report), errors.Is(tc.err, guest.ErrAppliance); strings.Contains(got, "failed") != died || !strings.Contains(got, "guestfish") {
+				t.Errorf("the programs that ran are %s", got)
+			}
 			if fails := tc.asked && !errors.Is(tc.err, guest.ErrNoSystem); fails {
 				if err == nil || report.Error.Code != tc.code {
 					t.Errorf("got %v, want a failure with %s", err, tc.code)
