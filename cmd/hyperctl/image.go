@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/formats"
+	"hyper2kvm/internal/disk/packed"
 	"hyper2kvm/internal/manifest"
 )
 
@@ -43,6 +45,7 @@ var imageCodes = []struct {
 	{disk.ErrCorrupt, manifest.CodeImageCorrupt},
 	{disk.ErrUnsupported, manifest.CodeImageUnsupported},
 	{disk.ErrOutside, manifest.CodeImageOutside},
+	{disk.ErrMissing, manifest.CodeImageMissing},
 	{disk.ErrLimit, manifest.CodeImageLimit},
 	{disk.ErrFormat, manifest.CodeSourceMismatch},
 }
@@ -54,14 +57,22 @@ func imageFailure(path string, err error) error {
 	}
 	f := *explainError(err)
 	f.what, f.why, f.err = "cannot read "+path, err.Error(), err
-	if errors.Is(err, fs.ErrNotExist) {
-		f.why, f.try = "there is no such file", "ls -l "+quoteArg(filepath.Dir(path))
+	if _, gone := os.Stat(path); errors.Is(gone, fs.ErrNotExist) {
+		f.exit, f.why, f.try = exitNotFound, "there is no such file", "ls -l "+quoteArg(filepath.Dir(path))
+		return &f
 	}
 	for _, c := range imageCodes {
 		if errors.Is(err, c.kind) {
 			f.code = c.code
 			break
 		}
+	}
+	var at *disk.Error
+	switch {
+	case f.code == manifest.CodeImageMissing:
+		f.try = "put the missing file beside " + quoteArg(filepath.Base(path)) + ", under the name that the image gives"
+	case errors.As(err, &at) && f.code == manifest.CodeImageUnsupported && packed.IsMethod(at.Format):
+		f.try = "hyperctl image convert " + quoteArg(path) + " DISK.qcow2: it unpacks the file and converts what is in it"
 	}
 	if ext := strings.ToLower(filepath.Ext(path)); ext == ".ova" || ext == ".ovf" || ext == ".vmx" {
 		f.try = "hyperctl manifest submit " + quoteArg(path) + " --wait: this describes a whole VM, and the daemon converts it with all its disks"

@@ -12,6 +12,7 @@ import (
 
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/formats"
+	"hyper2kvm/internal/disk/packed"
 )
 
 func newImageInfo(con *console) *cobra.Command {
@@ -44,6 +45,9 @@ type imageDoc struct {
 	Disks       []memberDoc `json:"disks,omitempty"` // of an OVA; its sizes are their sums
 	Notes       []string    `json:"notes,omitempty"`
 }
+
+// sealed says that the file is compressed as a whole: what is inside is not known.
+func (d imageDoc) sealed() bool { return packed.IsMethod(d.Format) }
 
 // layerDoc is one layer of a chain.
 type layerDoc struct {
@@ -122,6 +126,12 @@ func diskUsage(path string, files []string) int64 {
 const statBlock = 512
 
 func infoView(con *console) imageView[imageDoc] {
+	size := func(d imageDoc, n int64) string {
+		if d.sealed() {
+			return "-"
+		}
+		return bytesText(n)
+	}
 	col := func(f func(imageDoc) string) func(imageDoc) (string, string) {
 		return func(d imageDoc) (string, string) { return f(d), "" }
 	}
@@ -132,8 +142,8 @@ func infoView(con *console) imageView[imageDoc] {
 			{title: "FILE", cell: col(func(d imageDoc) string { return clean(d.File) })},
 			{title: "FORMAT", cell: col(func(d imageDoc) string { return clean(d.Format) })},
 			{title: "VARIANT", cell: col(func(d imageDoc) string { return clean(d.Variant) })},
-			{title: "SIZE", right: true, cell: col(func(d imageDoc) string { return bytesText(d.VirtualSize) })},
-			{title: "ALLOCATED", right: true, cell: col(func(d imageDoc) string { return bytesText(d.Allocated) })},
+			{title: "SIZE", right: true, cell: col(func(d imageDoc) string { return size(d, d.VirtualSize) })},
+			{title: "ALLOCATED", right: true, cell: col(func(d imageDoc) string { return size(d, d.Allocated) })},
 			{title: "LAYERS", right: true, cell: col(func(d imageDoc) string { return fmt.Sprint(max(1, len(d.Chain))) })},
 			{title: "NOTES", wide: true, cell: col(func(d imageDoc) string { return cleanLine(strings.Join(d.Notes, "; ")) })},
 		},
@@ -149,7 +159,7 @@ func writeImage(w io.Writer, s style, d imageDoc) {
 	fmt.Fprintf(w, "%-10s %s\n", "File", s.paint(bold, clean(d.File)))
 	row("Format", strings.TrimSpace(d.Format+" "+d.Variant))
 	row("Made by", d.Creator)
-	if d.VirtualSize > 0 || !d.Compressed { // of what is compressed as a whole it is not known
+	if !d.sealed() {
 		row("Size", fmt.Sprintf("%s (%d bytes)", bytesText(d.VirtualSize), d.VirtualSize))
 		row("Allocated", fmt.Sprintf("%s (%d bytes), what a conversion reads", bytesText(d.Allocated), d.Allocated))
 	}

@@ -38,7 +38,7 @@ func probe(f disk.File) (format, error) {
 // notRead is the error for a file of a format that is known by name only.
 func (c format) notRead(f disk.File) error {
 	return &disk.Error{Format: c.Name, Op: "open", File: f.Name(), Off: -1, Kind: disk.ErrUnsupported,
-		Detail: fmt.Sprintf("it is a %s, which this program does not read; %s", c.Title, c.advice)}
+		Detail: fmt.Sprintf("it is a %s, %s", c.Title, c.advice)}
 }
 
 // byName finds a format of the list, by its own name or by the one that qemu and image headers use.

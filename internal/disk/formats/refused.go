@@ -2,10 +2,10 @@ package formats
 
 import "bytes"
 
-// What to do about files that are not read. Each completes "not read by this program: ...".
+// Why a file is not read, and what to do about it.
 const (
-	adviceConvert = "convert it with the program that made it"
-	adviceUnpack  = "unpack it first"
+	adviceConvert = "which this program does not read; convert it with the program that made it"
+	adviceUnpack  = "which may hold a disk and is none; unpack it first"
 )
 
 // qcow1Magic begins an image of QEMU's first format, which shares its first four bytes with qcow2.
@@ -42,7 +42,7 @@ func refused() []format {
 		named("cloop", "compressed loop image", "cloop", adviceUnpack, head("#!/bin/sh\n#V2.0 Format\n")),
 		named("ewf", "EnCase evidence image", "e01", adviceConvert, head("EVF\x09\x0d\x0a\xff\x00", "EVF2\x0d\x0a\x81\x00")),
 		named("wim", "Windows imaging archive", "wim", adviceUnpack, head("MSWIM\x00\x00\x00")),
-		named("luks", "LUKS encrypted volume", "luks", "decrypt it first, or name the format raw to convert it encrypted as it is",
+		named("luks", "LUKS encrypted volume", "luks", "which this program does not read; decrypt it first, or name the format raw to convert it encrypted as it is",
 			head("LUKS\xba\xbe")),
 		named("gzip", "file compressed with gzip", "gz", adviceUnpack, head("\x1f\x8b\x08")),
 		named("bzip2", "file compressed with bzip2", "bz2", adviceUnpack, func(s *sample) bool {
@@ -53,7 +53,7 @@ func refused() []format {
 		named("lz4", "file compressed with lz4", "lz4", adviceUnpack, head("\x04\x22\x4d\x18")),
 		named("zip", "zip archive", "zip", adviceUnpack, head("PK\x03\x04", "PK\x05\x06")),
 		named("7z", "7-Zip archive", "7z", adviceUnpack, head("7z\xbc\xaf\x27\x1c")),
-		named("tar", "tar archive (an OVA is one)", "ova", "it holds disks and is not one; submit it as an OVA, or unpack it",
+		named("tar", "tar archive (an OVA is one)", "ova", "which holds disks and is none; submit it as an OVA, or unpack it",
 			func(s *sample) bool { return s.at(257, "ustar\x00") || s.at(257, "ustar  \x00") }),
 	}
 }

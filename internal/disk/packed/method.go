@@ -52,6 +52,16 @@ func Detect(f disk.File) (method string, ok bool) {
 	return detect(b)
 }
 
+// IsMethod says whether name is that of a method.
+func IsMethod(name string) bool {
+	for _, m := range methods {
+		if m.name == name {
+			return true
+		}
+	}
+	return false
+}
+
 func detect(head []byte) (string, bool) {
 	for _, m := range methods {
 		if m.is(head) {

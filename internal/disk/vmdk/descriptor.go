@@ -47,7 +47,7 @@ func ParseDescriptor(b []byte) (*Descriptor, error) {
 		b = b[:i]
 	}
 	if len(b) > maxDescriptor {
-		return nil, badText(disk.ErrLimit, 0, "the descriptor has %d bytes, the limit is %d", len(b), maxDescriptor)
+		return nil, badText(disk.ErrLimit, 0, "the descriptor has more than %d bytes", maxDescriptor)
 	}
 	p := descriptorParser{seen: make(map[string]bool)}
 	p.d.ParentCID = noParent
