@@ -309,7 +309,8 @@ func FuzzRoutes(f *testing.F) {
 		if path == r.RequestURI && w.status != http.StatusNotFound && w.status/100 != 3 && w.status != http.StatusMethodNotAllowed && !strings.HasSuffix(rt.pattern, "...}") {
 			c.check(t, rt.pattern, w.result())
 		}
-		if w.status >= 500 && w.status != http.StatusNotImplemented {
+		// Who fuzzes for longer than a heartbeat holds finds the daemon hung.
+		if w.status >= 500 && w.status != http.StatusNotImplemented && w.status != http.StatusServiceUnavailable {
 			t.Errorf("%s %q %q: %d %s", rt.pattern, path, body, w.status, w.body)
 		}
 		for name, value := range w.h {
