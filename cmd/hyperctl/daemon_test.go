@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 )
 
 // testDaemon stands in for the daemon in scripts: it takes what is ready and converts nothing. What it does with a job is in
-// the job's name: "bad" fails, "slow" runs until it is cancelled, everything else is done.
+// the job's name: "bad" fails, "slow" runs until it is cancelled, everything else is done. A disk that begins with bad fails too.
 type testDaemon struct {
 	spool *queue.Spool
 	inbox *queue.Inbox
@@ -161,6 +162,13 @@ func (d *testDaemon) answer(ctx context.Context, r queue.Request) (string, error
 	case queue.VerbResume:
 		return "resumed", d.inbox.Resume()
 	}
+	if r.Verb == queue.VerbPriority && r.Ino != 0 {
+		name, _, err := d.spool.EntryOf(r.Control)
+		if err != nil {
+			return "", err
+		}
+		return "priority " + queue.PriorityText(r.Priority), d.spool.SetPriority(name, r.Priority)
+	}
 	j, err := d.spool.Find(ctx, r.Job)
 	if err != nil {
 		return "", err
@@ -176,6 +184,10 @@ func (d *testDaemon) answer(ctx context.Context, r queue.Request) (string, error
 		return "queued again as " + name, err
 	case queue.VerbCancel:
 		return d.cancel(ctx, j)
+	case queue.VerbPriority:
+		if j.State == queue.Queued || j.State == queue.Waiting {
+			return "priority " + queue.PriorityText(r.Priority), d.spool.SetPriority(j.Name, r.Priority)
+		}
 	}
 	return "", fmt.Errorf("%w: %s is %s", queue.ErrState, j.Name, j.State)
 }
@@ -234,6 +246,16 @@ func (d *testDaemon) run(ctx context.Context, c *queue.Claim) {
 	}
 }
 
+// beginsBad tells whether a file of a job begins so that the job is to fail.
+func beginsBad(files map[string]string) bool {
+	for _, path := range files {
+		if b, err := os.ReadFile(path); err == nil && bytes.HasPrefix(b, []byte("bad")) {
+			return true
+		}
+	}
+	return false
+}
+
 func (d *testDaemon) convert(ctx context.Context, c *queue.Claim) error {
 	rec := c.Record()
 	if err := c.Running(ctx); err != nil {
@@ -244,7 +266,7 @@ func (d *testDaemon) convert(ctx context.Context, c *queue.Claim) error {
 	if err := c.Progress(p); err != nil {
 		return err
 	}
-	if strings.Contains(rec.OriginalName, "bad") {
+	if strings.Contains(rec.OriginalName, "bad") || beginsBad(c.Files()) {
 		return errors.New("image is truncated:\n\x1b[31mneeded 4, found 1")
 	}
 	if strings.Contains(rec.OriginalName, "slow") {

@@ -77,6 +77,7 @@ func usageFailure(cmd *cobra.Command, args []string, err error) error {
 	if strings.Contains(f.what, " arg(s), ") { // cobra's own words
 		f.what, f.why = "too few or too many arguments", "the command is "+cmd.UseLine()
 	}
+	argumentWanted(cmd, f)
 	fieldsWanted(cmd, f)
 	if near := nearFlag(cmd, f.what); near != "" {
 		f.try = near

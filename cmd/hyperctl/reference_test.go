@@ -54,6 +54,10 @@ func reference(root *cobra.Command) []byte {
 		if long == "" {
 			long = c.Short + "."
 		}
+		if isTopic(c) {
+			fmt.Fprintf(&b, "\n## %s\n\n```text\n%s\n```\n", c.CommandPath(), long)
+			continue
+		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```sh\n%s\n```\n", c.CommandPath(), strings.TrimSpace(long), c.UseLine())
 		if len(c.Aliases) > 0 {
 			fmt.Fprintf(&b, "\nAlso: %s\n", strings.Join(c.Aliases, ", "))

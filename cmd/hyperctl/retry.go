@@ -61,11 +61,17 @@ func runRetry(ctx context.Context, con *console, keys []string, failed bool) err
 	}
 	for _, key := range keys {
 		j, err := s.sp.Find(ctx, key)
+		if failed && (errors.Is(err, queue.ErrNotFound) || err == nil && j.State != queue.Failed) {
+			continue // it is tried again already
+		}
 		if err != nil {
 			s.keep(queue.VerbRetry, key, "", "", err)
 			continue
 		}
 		answer, err := s.retry(ctx, j)
+		if failed && errors.Is(err, queue.ErrState) {
+			continue // somebody else was quicker
+		}
 		s.keep(queue.VerbRetry, key, j.Name, answer, err)
 	}
 	return s.finish()

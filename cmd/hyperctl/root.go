@@ -11,16 +11,8 @@ workflow directory, shows and follows what becomes of them, and converts single 
 
 Flags may be written with one dash or two: -op status, -file vm.yaml and --op status, --file vm.yaml are the same.
 
-Every flag is also a variable of the environment: HYPERCTL_OUTPUT for --output of all commands, HYPERCTL_WORKFLOW_WAIT_TIMEOUT for
---timeout of hyperctl workflow wait. What all commands have may stand in ~/.config/hyperctl/config.yaml too, as output: json. A flag
-wins over the environment, the environment over the file. Colours follow NO_COLOR, CLICOLOR_FORCE and CLICOLOR; ACCESSIBLE=1 is
---accessible.
-
-For programs: -o json, yaml and jsonl have the documented fields, to which some may be added, but none is ever taken away. -o tsv is a
-line with the names of the columns and then one line for each result, with tabs between the values; inside a value a tab is written as
-\t, a line break as \n, a backslash as \\ and another control character as \x1b or \u009b. Its columns are the fields that hold one
-value, or those that --json names, in that order; an empty value is one that is not known.
--o name prints what names a result in other commands. With -o json an error is one JSON object on standard error.
+For programs -o json, tsv and others have documented fields (hyperctl help formatting). Every flag is also a variable of the environment
+(hyperctl help environment).
 
 `
 
@@ -59,8 +51,8 @@ func newRoot(con *console, started func()) *cobra.Command {
 	f.StringSliceVar(&o.fields, "json", nil, "print JSON with only these `fields`, separated by commas; alone it lists them")
 	f.BoolVar(&o.noHeaders, "no-headers", false, "tables and tsv without their first line")
 	f.Var(enum{(*string)(&o.color), colorModes}, "color", "colours")
-	f.Var(enum{(*string)(&o.progress), progressModes}, "progress", "how far something is: rewritten on a terminal, in plain lines, not at all, or in the terminal's title too")
-	f.BoolVar(&o.accessible, "accessible", false, "for a screen reader: nothing is rewritten, questions come in lines, and every 30 seconds a line says that it goes on")
+	f.Var(enum{(*string)(&o.progress), progressModes}, "progress", "how far something is: plain is in lines only, title in the terminal's title too")
+	f.BoolVar(&o.accessible, "accessible", false, "for a screen reader: nothing is rewritten, and a line every 30 seconds")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print the causes of an error too")
 	f.StringVarP(&o.workflowDir, "workflow-dir", "d", "", "the workflow `directory`")
@@ -87,6 +79,7 @@ func newRoot(con *console, started func()) *cobra.Command {
 		newMan(con),
 	)
 	con.takeEnvironment(cmd)
+	cmd.AddCommand(newTopics()...)
 	return cmd
 }
 
