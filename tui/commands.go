@@ -33,7 +33,10 @@ type (
 		logOf  string
 		err    error
 	}
-	createdMsg struct{ err error }
+	createdMsg struct {
+		said string
+		err  error
+	}
 	bundledMsg struct {
 		path string
 		err  error
@@ -247,13 +250,18 @@ func (m *model) copyText(text string) tea.Cmd {
 // creation is the wizard as a program that gets the terminal meanwhile.
 type creation struct {
 	ctx context.Context // it is run by the program, which has no context to give
-	do  func(context.Context, string) error
+	do  func(context.Context, string) (string, error)
 
 	entry string
+	said  *string // what came of it
 }
 
 // Run leads through a new manifest.
-func (c creation) Run() error { return c.do(c.ctx, c.entry) }
+func (c creation) Run() error {
+	said, err := c.do(c.ctx, c.entry)
+	*c.said = said
+	return err
+}
 
 // SetStdin is ignored: the wizard knows its terminal.
 func (creation) SetStdin(io.Reader) {}
@@ -283,12 +291,16 @@ func (m *model) create(entry string) tea.Cmd {
 		m.say(look.Warn, "cannot create from here: hyperctl manifest create")
 		return nil
 	}
-	return tea.Exec(creation{m.ctx, m.opt.Create, entry}, func(err error) tea.Msg { return createdMsg{err} })
+	said := new(string)
+	return tea.Exec(creation{m.ctx, m.opt.Create, entry, said}, func(err error) tea.Msg { return createdMsg{*said, err} })
 }
 
 // created tells what came of it.
-func (m *model) created(err error) {
-	if err != nil {
-		m.say(look.Bad, "create: "+err.Error())
+func (m *model) created(msg createdMsg) {
+	switch {
+	case msg.err != nil:
+		m.say(look.Bad, "create: "+msg.err.Error())
+	case msg.said != "":
+		m.say(look.Good, msg.said)
 	}
 }

@@ -43,8 +43,8 @@ type Options struct {
 	UTF8     bool   // the terminal shows UTF-8
 	ReadOnly bool   // nothing is asked of the daemon
 	// Create leads through a new manifest and submits it; the screen is given to it meanwhile. It begins with the manifest of an
-	// entry of the queue when one is named by its path. nil = that cannot be done from here.
-	Create func(ctx context.Context, entry string) error
+	// entry of the queue when one is named by its path, and gives what came of it in one line. nil = that cannot be done from here.
+	Create func(ctx context.Context, entry string) (string, error)
 	// Bundle writes a support archive about jobs and gives its path; it may take a minute. nil = that cannot be done from here.
 	Bundle func(ctx context.Context, about []jobs.Ref) (string, error)
 	Tmux   bool // the terminal is a tmux, which wants to be asked in its own way to copy

@@ -288,9 +288,14 @@ func TestUnknownTheme(t *testing.T) {
 // TestNewManifest: n hands the terminal to the wizard, and what went wrong there is told here.
 func TestNewManifest(t *testing.T) {
 	broken := errors.New("there is no workflow directory")
-	for key, want := range map[string]string{"n": "entry:}", "E": "entry:/var/lib/hyper2kvm/workflow/processing/web01.vmdk}"} {
+	for key, want := range map[string]string{"n": "entry: said", "E": "entry:/var/lib/hyper2kvm/workflow/processing/web01.vmdk said"} {
 		m := screen(t, newFake(), 80, 24, func(o *Options) {
-			o.Create = func(context.Context, string) error { return broken }
+			o.Create = func(_ context.Context, entry string) (string, error) {
+				if entry != "" {
+					return "", broken
+				}
+				return "new.yaml submitted", nil
+			}
 		})
 		_, cmd := m.Update(press(key))
 		if cmd == nil {
@@ -299,9 +304,13 @@ func TestNewManifest(t *testing.T) {
 		if got := fmt.Sprintf("%+v", cmd()); !strings.Contains(got, want) {
 			t.Errorf("%s opens the wizard with %s", key, got)
 		}
-		send(m, createdMsg{creation{m.ctx, m.opt.Create, ""}.Run()})
-		if m.note.text != "create: "+broken.Error() {
-			t.Errorf("said %q", m.note.text)
+		for entry, want := range map[string]string{"": "new.yaml submitted", "x": "create: " + broken.Error()} {
+			said := new(string)
+			err := creation{m.ctx, m.opt.Create, entry, said}.Run()
+			send(m, createdMsg{*said, err})
+			if m.note.text != want {
+				t.Errorf("said %q, want %q", m.note.text, want)
+			}
 		}
 	}
 	for _, change := range []func(*Options){func(o *Options) { o.ReadOnly = true }, func(*Options) {}} {

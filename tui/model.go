@@ -191,7 +191,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.MouseMsg:
 		return m, m.moused(msg)
 	case createdMsg:
-		m.created(msg.err)
+		m.created(msg)
 		return m, m.look()
 	case tea.ResumeMsg:
 		return m, m.look()

@@ -129,7 +129,7 @@ func TestWizardInTmux(t *testing.T) {
 	m.keys("4")
 	m.shows("[ Save and submit ]")
 	m.keys("Right", "Right", "Enter")
-	m.shows("hyperctl watch", "Done 2", "b.yaml")
+	m.shows("hyperctl watch", "submitted as b", "Done 2", "b.yaml")
 	m.keys("q")
 	m.shows("ready>")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"maps"
@@ -182,7 +183,11 @@ func runCreate(ctx context.Context, con *console, o *createOptions) error {
 		return err
 	}
 	if con.fullScreen(watchOptions{screen: screenOptions{noTUI: o.noTUI}}) {
-		return createScreen(ctx, con, o, form, lost)
+		r, err := createScreen(ctx, con, o, form, lost)
+		if err != nil {
+			return err
+		}
+		return con.finishCreate(ctx, o, r, ending{asked: true, saved: true, draft: true})
 	}
 	if len(lost) > 0 {
 		con.note("%s: a job config has no key for %s", o.from, strings.Join(lost, ", "))
@@ -262,8 +267,8 @@ func (o *createOptions) begin(ctx context.Context, con *console) (form answers.F
 	return form, lost, nil
 }
 
-// createScreen makes the manifest full screen.
-func createScreen(ctx context.Context, con *console, o *createOptions, form answers.Form, lost []string) error {
+// createScreen makes the manifest full screen. What was chosen at the end is still to be done.
+func createScreen(ctx context.Context, con *console, o *createOptions, form answers.Form, lost []string) (wizard.Result, error) {
 	theme := o.theme
 	if theme == "" {
 		theme = con.opts.theme
@@ -272,11 +277,11 @@ func createScreen(ctx context.Context, con *console, o *createOptions, form answ
 	case theme == "":
 		theme = look.Themes[0]
 	case !isTheme(theme):
-		return usagef("--theme %q: one of %s", theme, strings.Join(look.Themes, ", "))
+		return wizard.Result{}, usagef("--theme %q: one of %s", theme, strings.Join(look.Themes, ", "))
 	}
 	dir, err := os.Getwd()
 	if err != nil {
-		return err
+		return wizard.Result{}, err
 	}
 	ahead := con.newPreviewer(o.from)
 	opt := wizard.Options{
@@ -292,27 +297,36 @@ func createScreen(ctx context.Context, con *console, o *createOptions, form answ
 			con.note("the draft cannot be read: %v", err)
 		}
 	}
-	r, err := wizard.Run(ctx, opt)
-	if err != nil {
-		return err
-	}
-	return con.finishCreate(ctx, o, r, ending{asked: true, saved: true, draft: true})
+	return wizard.Run(ctx, opt)
 }
 
-// createFromWatch makes a manifest from the full-screen watch: anew, or from the manifest of an entry of the queue.
-func createFromWatch(ctx context.Context, con *console, theme, entry string) error {
+// createFromWatch makes a manifest from the full-screen watch: anew, or from the manifest of an entry of the queue. It gives what came
+// of it in one line, because what is printed then is gone with the next screen.
+func createFromWatch(ctx context.Context, con *console, theme, entry string) (string, error) {
 	o := createOptions{theme: theme, said: recorder{vms: []answers.VM{{}}}}
 	if entry != "" {
 		var err error
 		if o.from, err = manifestOf(entry); err != nil {
-			return err
+			return "", err
 		}
 	}
 	form, lost, err := o.begin(ctx, con)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return createScreen(ctx, con, &o, form, lost)
+	r, err := createScreen(ctx, con, &o, form, lost)
+	if err != nil {
+		return "", err
+	}
+	if r.Action == wizard.Print {
+		return "the manifest stands on the screen below this one", con.finishCreate(ctx, &o, r, ending{saved: true, draft: true})
+	}
+	var said bytes.Buffer
+	quiet := *con
+	quiet.out, quiet.err, quiet.outTTY, quiet.errTTY = &said, &said, false, false
+	quiet.restyle()
+	err = quiet.finishCreate(ctx, &o, r, ending{saved: true, draft: true})
+	return strings.Join(strings.FieldsFunc(said.String(), func(r rune) bool { return r == '\n' }), "; "), err
 }
 
 // manifestOf finds the manifest of an entry of the queue: the entry itself, or the one file in its folder that is one.

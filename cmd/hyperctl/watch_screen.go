@@ -62,7 +62,9 @@ func watchScreen(ctx context.Context, con *console, sp *queue.Spool, o screenOpt
 	return tui.Run(ctx, tui.Options{
 		Source: jobs.NewDir(sp, con.getenv("USER")), In: con.in, Out: con.out.(*os.File), Now: con.now,
 		Theme: theme, NoColor: !con.style.color, UTF8: con.style.utf8, ReadOnly: o.readOnly, Tmux: con.getenv("TMUX") != "",
-		Create: func(ctx context.Context, entry string) error { return createFromWatch(ctx, con, theme, entry) },
+		Create: func(ctx context.Context, entry string) (string, error) {
+			return createFromWatch(ctx, con, theme, entry)
+		},
 		Bundle: func(ctx context.Context, about []jobs.Ref) (string, error) { return bundleFromWatch(ctx, con, about) },
 	})
 }
