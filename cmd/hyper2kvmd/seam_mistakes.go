@@ -320,7 +320,7 @@ func retrySync(_ *mistaken, s atomicfile.Step) error {
 	return atomicfile.ErrTaken
 }
 
-// forgetCrashes writes records in which a job never crashed.
+// forgetCrashes writes records in which neither a job's process nor the daemon ever died.
 func forgetCrashes(m *mistaken, s atomicfile.Step) error {
 	if s.Op != "rename" || filepath.Base(s.To) != "record.json" || !m.under(s.To, ".hyper2kvm/jobs") {
 		return nil
@@ -331,6 +331,7 @@ func forgetCrashes(m *mistaken, s atomicfile.Step) error {
 	}
 	for n := range 9 {
 		b = []byte(strings.ReplaceAll(string(b), fmt.Sprintf(`"crashes":%d`, n), `"crashes":0`))
+		b = []byte(strings.ReplaceAll(string(b), fmt.Sprintf(`"deaths":%d`, n), `"deaths":0`))
 	}
 	return os.WriteFile(s.Path, b, 0o640)
 }

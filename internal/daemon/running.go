@@ -49,6 +49,9 @@ func (d *Daemon) endJob(id string, e ending, reason string) bool {
 		live[c.Record().ID] = true
 	}
 	maps.DeleteFunc(d.early, func(id string, _ early) bool { return !live[id] })
+	if was, ok := d.early[id]; ok { // the first wish counts, as in job.end
+		return was.ending == e
+	}
 	if live[id] {
 		d.early[id] = early{e, reason}
 	}

@@ -21,10 +21,38 @@ func (d *Daemon) schedule(ctx context.Context, jobs *sync.WaitGroup) {
 			}
 			return
 		}
+		alone := claim.Record().Deaths >= aloneAfter
+		if alone {
+			d.log.Info("job waits to run alone: the daemon died while it ran", "job", claim.Record().ID, "deaths", claim.Record().Deaths)
+			if err := slots.only(ctx); err != nil {
+				d.endJob(claim.Record().ID, endRequeue, stopReason) // unless a person wished for something else
+			}
+		}
+		over := make(chan struct{})
 		jobs.Go(func() {
+			defer close(over)
 			defer slots.give()
 			d.run(claim)
 		})
+		if alone {
+			d.await(ctx, over)
+		}
+	}
+}
+
+// await waits for a job that runs alone, or for ctx to end.
+func (d *Daemon) await(ctx context.Context, over <-chan struct{}) {
+	turn := time.NewTicker(slotPoll)
+	defer turn.Stop()
+	for {
+		select {
+		case <-over:
+			return
+		case <-ctx.Done():
+			return
+		case <-turn.C:
+			d.turned()
+		}
 	}
 }
 
@@ -77,15 +105,31 @@ type slots struct {
 // slotPoll is how often a waiting scheduler looks whether a reload raised the limit.
 const slotPoll = time.Second
 
+// take waits for a free slot and takes it.
 func (s *slots) take(ctx context.Context) error {
+	return s.wait(ctx, func() bool {
+		free := s.used < s.limit()
+		if free {
+			s.used++
+		}
+		return free
+	})
+}
+
+// only waits until the caller's slot is the only one in use.
+func (s *slots) only(ctx context.Context) error {
+	return s.wait(ctx, func() bool { return s.used == 1 })
+}
+
+// wait asks again and again, with the lock held.
+func (s *slots) wait(ctx context.Context, ready func() bool) error {
 	for {
 		s.mu.Lock()
-		if s.used < s.limit() {
-			s.used++
-			s.mu.Unlock()
+		is := ready()
+		s.mu.Unlock()
+		if is {
 			return nil
 		}
-		s.mu.Unlock()
 		t := time.NewTimer(slotPoll)
 		select {
 		case <-s.freed:

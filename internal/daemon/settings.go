@@ -42,8 +42,12 @@ const (
 	ModeManifest = "manifest"
 )
 
-// MaxCrashes is how often a job may kill its child, or the daemon, before it fails: twice may be an accident of the host.
-const MaxCrashes = 3
+// MaxCrashes is how often a job may kill its child before it fails: twice may be an accident of the host.
+const MaxCrashes = queue.DefaultMaxCrashes
+
+// aloneAfter is after how many deaths of the daemon during its runs a job runs alone: if it is the cause, no other job dies with it any
+// more, and if it is not, it fails only after queue.DefaultMaxDeaths.
+const aloneAfter = 2
 
 // Reloadable says which fields differ between the running settings and new ones although only a restart can change them.
 func (s Settings) Reloadable(next Settings) (blocked []string) {

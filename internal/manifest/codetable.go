@@ -321,7 +321,7 @@ var codes = []Code{
 	},
 	{
 		ID: CodeJobCrashLoop, Title: "The job crashed several times",
-		Cause:     "Running it killed its process or the daemon three times, so it is not started again by itself.",
+		Cause:     "Its process died three times, or the daemon died ten times while it ran, so it is not started again by itself.",
 		Hint:      "Look at hyperctl workflow log JOB and report it with the log. After a cause was found: hyperctl workflow retry JOB",
 		Retryable: true,
 	},

@@ -167,7 +167,7 @@ func (s *Spool) newRecord(e Entry, need Need, members []string) Record {
 	rec := Record{ID: newID(now), QueuedAt: time.Unix(0, e.Identity.CtimeNS).In(s.loc), Submitter: e.Identity.UID}
 	s.mu.Lock()
 	if old, ok := s.returned[keyOf(e.Identity)]; ok {
-		rec.ID, rec.QueuedAt, rec.Crashes = old.ID, old.QueuedAt, old.Crashes
+		rec.ID, rec.QueuedAt, rec.Crashes, rec.Deaths = old.ID, old.QueuedAt, old.Crashes, old.Deaths
 	}
 	s.mu.Unlock()
 	if st, err := lstat(s.path(DirQueued, e.Name)); err == nil {
@@ -288,7 +288,7 @@ func (c *Claim) Unchanged() error {
 	return nil
 }
 
-// Running notes that the work begins. From here on a crash counts.
+// Running notes that the work begins. From here on a death of the daemon counts.
 func (c *Claim) Running(ctx context.Context) error {
 	return c.change(ctx, false, func(r *Record) error {
 		now := c.s.clock().In(c.s.loc)

@@ -32,7 +32,7 @@ const (
 	PhaseOutputDone = "output_done" // OutputDir is there and durable
 	PhaseSplitting  = "splitting"   // the parts are there and go to the drop zone
 	PhaseFailing    = "failing"     // it has failed; error.json follows
-	PhaseReturned   = "returned"    // back in the drop zone; the record keeps its id and its crashes for the next claim
+	PhaseReturned   = "returned"    // back in the drop zone; the record keeps its id and its crashes and deaths for the next claim
 )
 
 // Record is .hyper2kvm/jobs/<id>/record.json: what the daemon must know about a running job after a crash.
@@ -54,7 +54,8 @@ type Record struct {
 	QueuedAt     time.Time  `json:"queued_at"`
 	ClaimedAt    time.Time  `json:"claimed_at"`
 	StartedAt    *time.Time `json:"started_at,omitempty"`
-	Crashes      int        `json:"crashes"` // times that the job killed its child or the daemon
+	Crashes      int        `json:"crashes"`          // times that the job's child died without an answer
+	Deaths       int        `json:"deaths,omitempty"` // times that the daemon died while the job ran
 	Date         string     `json:"date,omitempty"`
 	Partial      string     `json:"partial,omitempty"`     // absolute; built there
 	PartialIno   uint64     `json:"partial_ino,omitempty"` // of Partial, by which OutputDir is known to be ours

@@ -35,7 +35,7 @@ type onDisk struct {
 	needless  bool // the job has no output directory
 	final     bool // the record has its meta.json or error.json ready
 	committed bool // that record is published
-	lastCrash bool // one more crash is one too many
+	lastDeath bool // one more death of the daemon is one too many
 }
 
 type action string
@@ -44,8 +44,8 @@ const (
 	actDrop     action = "drop"      // nothing is left to do: the record goes
 	actKeep     action = "keep"      // waits in the drop zone for its next claim
 	actReturn   action = "return"    // back to the drop zone
-	actCrashed  action = "crashed"   // back to the drop zone, and the crash counts
-	actFail     action = "fail"      // crashed too often
+	actDied     action = "died"      // back to the drop zone, and the death of the daemon counts
+	actFail     action = "fail"      // it counts once too often
 	actFinish   action = "finish"    // on from the commit
 	actSplit    action = "split"     // deliver the remaining parts, then finish
 	actSetAside action = "set-aside" // a record that this program does not understand
@@ -73,10 +73,10 @@ func decide(d onDisk) (action, string) {
 		return actKeep, "it is in the drop zone"
 	case d.phase == PhaseClaimed && d.entry:
 		return actReturn, "it had not begun"
-	case (d.phase == PhaseRunning || d.phase == PhasePlaced) && d.entry && d.lastCrash:
+	case (d.phase == PhaseRunning || d.phase == PhasePlaced) && d.entry && d.lastDeath:
 		return actFail, "it was running when the daemon died, once too often"
 	case (d.phase == PhaseRunning || d.phase == PhasePlaced) && d.entry:
-		return actCrashed, "it was running when the daemon died"
+		return actDied, "it was running when the daemon died"
 	case d.phase == PhaseClaimed, d.phase == PhaseRunning, d.phase == PhasePlaced, d.phase == PhaseOutputDone:
 		return actDrop, "its source is not in processing"
 	}
@@ -87,7 +87,7 @@ func decide(d onDisk) (action, string) {
 func (s *Spool) observe(r Record) onDisk {
 	d := onDisk{
 		phase: r.Phase, entry: exists(s.path(DirRunning, r.Entry)), final: len(r.Final) > 0,
-		output: s.outputIsOurs(r), needless: r.OutputDir == "", lastCrash: r.Crashes+1 >= s.maxCrashes,
+		output: s.outputIsOurs(r), needless: r.OutputDir == "", lastDeath: r.Deaths+1 >= s.maxDeaths,
 	}
 	if r.Terminal != "" && r.FinalName != "" && d.final {
 		d.committed = recordID(s.path(r.Terminal, r.Date, r.FinalName+suffixOf(r.Terminal))) == r.ID
@@ -141,12 +141,13 @@ func (s *Spool) apply(act action, rec Record) error {
 	case actKeep:
 		s.returned[keyOf(rec.Identity)] = rec
 	case actReturn:
-		_, _, err = s.giveBack(rec, 0)
-	case actCrashed:
-		_, _, err = s.giveBack(rec, 1)
+		_, _, err = s.giveBack(rec, false)
+	case actDied:
+		rec.Deaths++
+		_, _, err = s.giveBack(rec, true)
 	case actFail:
-		rec.Crashes++
-		rec, err = s.failing(rec, crashLoop(rec.Crashes))
+		rec.Deaths++
+		rec, err = s.failing(rec, crashLoop(rec.Deaths))
 		if err == nil {
 			_, err = s.finish(rec)
 		}
@@ -176,7 +177,7 @@ func (s *Spool) apply(act action, rec Record) error {
 func crashLoop(n int) Outcome {
 	return Outcome{Fields: map[string]any{
 		"code": codeCrashLoop, "retryable": false,
-		"error": fmt.Sprintf("the job was running each of the %d times that the daemon or its child died", n),
+		"error": fmt.Sprintf("the job was running each of the %d times that the daemon died", n),
 		"hint":  "look at the log of the job and of the daemon; if the machine itself was at fault, retry the job",
 	}}
 }

@@ -18,15 +18,15 @@ func TestDecide(t *testing.T) {
 	}{
 		{"claimed, not taken yet", onDisk{phase: PhaseClaimed}, actDrop},
 		{"claimed and taken", onDisk{phase: PhaseClaimed, entry: true}, actReturn},
-		{"running", onDisk{phase: PhaseRunning, entry: true}, actCrashed},
-		{"running, third crash", onDisk{phase: PhaseRunning, entry: true, lastCrash: true}, actFail},
+		{"running", onDisk{phase: PhaseRunning, entry: true}, actDied},
+		{"running, last death", onDisk{phase: PhaseRunning, entry: true, lastDeath: true}, actFail},
 		{"running, source taken away", onDisk{phase: PhaseRunning}, actDrop},
-		{"placed", onDisk{phase: PhasePlaced, entry: true}, actCrashed},
-		{"placed, ends, not renamed", onDisk{phase: PhasePlaced, entry: true, final: true}, actCrashed},
+		{"placed", onDisk{phase: PhasePlaced, entry: true}, actDied},
+		{"placed, ends, not renamed", onDisk{phase: PhasePlaced, entry: true, final: true}, actDied},
 		{"placed, ends, renamed", onDisk{phase: PhasePlaced, entry: true, final: true, output: true}, actFinish},
-		{"placed, renamed by whom", onDisk{phase: PhasePlaced, entry: true, output: true}, actCrashed},
+		{"placed, renamed by whom", onDisk{phase: PhasePlaced, entry: true, output: true}, actDied},
 		{"output done", onDisk{phase: PhaseOutputDone, entry: true, final: true, output: true}, actFinish},
-		{"output done, third crash", onDisk{phase: PhaseOutputDone, entry: true, final: true, output: true, lastCrash: true}, actFinish},
+		{"output done, last death", onDisk{phase: PhaseOutputDone, entry: true, final: true, output: true, lastDeath: true}, actFinish},
 		{"output done, output taken away", onDisk{phase: PhaseOutputDone, entry: true, final: true}, actReturn},
 		{"committed, output taken away", onDisk{phase: PhaseOutputDone, entry: true, final: true, committed: true}, actFinish},
 		{"committed, source moved", onDisk{phase: PhaseOutputDone, final: true, output: true, committed: true}, actFinish},
@@ -35,7 +35,7 @@ func TestDecide(t *testing.T) {
 		{"failed, source moved", onDisk{phase: PhaseFailing, final: true, committed: true}, actFinish},
 		{"splitting", onDisk{phase: PhaseSplitting, entry: true}, actSplit},
 		{"returned", onDisk{phase: PhaseReturned}, actKeep},
-		{"being returned", onDisk{phase: PhaseReturned, entry: true, lastCrash: true}, actReturn},
+		{"being returned", onDisk{phase: PhaseReturned, entry: true, lastDeath: true}, actReturn},
 		{"of the future", onDisk{phase: "teleporting", entry: true}, actSetAside},
 	} {
 		if got, why := decide(c.d); got != c.want || why == "" {
@@ -51,7 +51,7 @@ func TestDecideNeverLosesASource(t *testing.T) {
 		d := onDisk{
 			phase: rapid.SampledFrom(phases).Draw(t, "phase"), entry: rapid.Bool().Draw(t, "entry"), output: rapid.Bool().Draw(t, "output"),
 			needless: rapid.Bool().Draw(t, "needless"), final: rapid.Bool().Draw(t, "final"), committed: rapid.Bool().Draw(t, "committed"),
-			lastCrash: rapid.Bool().Draw(t, "last"),
+			lastDeath: rapid.Bool().Draw(t, "last"),
 		}
 		act, _ := decide(d)
 		switch {
@@ -67,15 +67,19 @@ func TestDecideNeverLosesASource(t *testing.T) {
 	})
 }
 
-func TestCrashLoopFails(t *testing.T) {
+// A job that kills the daemon each time that it runs fails at last; a good one is not failed for a few kills.
+func TestDeathsOfTheDaemonFailAJobAtLast(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "w")
 	s := start(t, dir, StartOptions{})
 	drop(t, s, "poison.vmdk", "x")
 	id := ""
-	for n := range 3 {
+	for n := range DefaultMaxDeaths {
+		if j, err := s.Find(t.Context(), "poison.vmdk"); err != nil || j.State == Failed {
+			t.Fatalf("after %d deaths of the daemon: %+v %v", n, j, err)
+		}
 		c := claimName(t, s, "poison.vmdk", Need{Kind: "disk"})
 		if id != "" && c.Record().ID != id {
-			t.Error("the job lost its id and with it its crashes")
+			t.Error("the job lost its id and with it the count")
 		}
 		id = c.Record().ID
 		if err := c.Running(t.Context()); err != nil {
@@ -84,7 +88,7 @@ func TestCrashLoopFails(t *testing.T) {
 		s.Close()
 		s = start(t, dir, StartOptions{})
 		if r := s.Recovered(); len(r) != 1 || r[0].ID != id {
-			t.Fatalf("crash %d: %+v", n+1, r)
+			t.Fatalf("death %d: %+v", n+1, r)
 		}
 	}
 	j, err := s.Find(t.Context(), id)

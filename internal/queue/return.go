@@ -51,7 +51,9 @@ func (c *Claim) putBack(ctx context.Context, reason string, crashes int) error {
 	c.s.goingBack(1)
 	defer c.s.goingBack(-1)
 	c.s.setLive(c, false)
-	rec, names, err := c.s.giveBack(c.rec, crashes)
+	rec := c.rec
+	rec.Crashes += crashes
+	rec, names, err := c.s.giveBack(rec, crashes > 0)
 	if err != nil {
 		c.s.setLive(c, true)
 		return err
@@ -62,16 +64,15 @@ func (c *Claim) putBack(ctx context.Context, reason string, crashes int) error {
 	return nil
 }
 
-// giveBack drops what a job had built and moves its sources back to the drop zone.
-func (s *Spool) giveBack(rec Record, crashes int) (Record, []string, error) {
+// giveBack drops what a job had built and moves its sources back to the drop zone. The record is durable when it counts something.
+func (s *Spool) giveBack(rec Record, durable bool) (Record, []string, error) {
 	if err := s.dropPartial(rec); err != nil {
 		return rec, nil, err
 	}
 	rec.Phase = PhaseReturned
-	rec.Crashes += crashes
 	rec.Partial, rec.PartialIno, rec.OutputDir, rec.Date = "", 0, "", ""
 	rec.Terminal, rec.FinalName, rec.Final, rec.StartedAt, rec.Parts = "", "", nil, nil, nil
-	if err := s.writeRecord(rec, crashes > 0); err != nil {
+	if err := s.writeRecord(rec, durable); err != nil {
 		return rec, nil, err
 	}
 	s.mu.Lock()

@@ -13,8 +13,12 @@ import (
 	"hyper2kvm/internal/atomicfile"
 )
 
-// DefaultMaxCrashes is how often a job may kill its child or the daemon before it is failed.
-const DefaultMaxCrashes = 3
+// How often a job may run without an answer before it is failed. The crashes are those of its own child. When the daemon dies, that may
+// be the doing of any of its jobs or of none: of a kill, an update, a power cut. So that counts for less.
+const (
+	DefaultMaxCrashes = 3
+	DefaultMaxDeaths  = 10
+)
 
 // Spool is a workflow directory. Clients get one from Open, the daemon from Start. Its methods are safe for concurrent use.
 type Spool struct {
@@ -23,6 +27,7 @@ type Spool struct {
 	clock      func() time.Time
 	loc        *time.Location
 	maxCrashes int
+	maxDeaths  int
 	fs         atomicfile.FS
 	ended      func(Record)
 
@@ -54,7 +59,8 @@ type StartOptions struct {
 	LockWait   time.Duration    // how long to wait for the lock: children of a killed daemon end by themselves
 	Clock      func() time.Time // nil = time.Now
 	Log        *slog.Logger     // nil = silent
-	MaxCrashes int              // 0 = DefaultMaxCrashes
+	MaxCrashes int              // of a job's child; 0 = DefaultMaxCrashes
+	MaxDeaths  int              // of the daemon while a job runs, never fewer than MaxCrashes; 0 = DefaultMaxDeaths
 	Location   *time.Location   // of the dates in the tree; nil = time.Local
 	Ended      func(Record)     // hears of every job that ended, recovered ones too; it must not wait; nil = nobody
 
@@ -116,7 +122,7 @@ func newSpool(dir string, o StartOptions) (*Spool, error) {
 		return nil, layoutError(err)
 	}
 	s := &Spool{
-		dir: abs, log: o.Log, clock: o.Clock, loc: o.Location, maxCrashes: o.MaxCrashes, ended: o.Ended,
+		dir: abs, log: o.Log, clock: o.Clock, loc: o.Location, maxCrashes: o.MaxCrashes, maxDeaths: o.MaxDeaths, ended: o.Ended,
 		fs:      atomicfile.FS{Before: o.Before},
 		traffic: newTraffic(),
 		live:    map[string]*Claim{}, returned: map[sourceKey]Record{}, priorities: map[sourceKey]int{}, hint: func(...string) {},
@@ -136,6 +142,10 @@ func newSpool(dir string, o StartOptions) (*Spool, error) {
 	if s.maxCrashes <= 0 {
 		s.maxCrashes = DefaultMaxCrashes
 	}
+	if s.maxDeaths <= 0 {
+		s.maxDeaths = DefaultMaxDeaths
+	}
+	s.maxDeaths = max(s.maxDeaths, s.maxCrashes)
 	return s, nil
 }
 
