@@ -61,6 +61,7 @@ func (m *model) details(w int) []line {
 	if j.Priority != 0 {
 		add("Priority", queue.PriorityText(j.Priority))
 	}
+	add("By", m.by(j))
 	add("Entry", j.Path)
 	if j.OriginalName != j.Name {
 		add("Came as", j.OriginalName)

@@ -45,6 +45,8 @@ type Options struct {
 	// Create leads through a new manifest and submits it; the screen is given to it meanwhile. It begins with the manifest of an
 	// entry of the queue when one is named by its path, and gives what came of it in one line. nil = that cannot be done from here.
 	Create func(ctx context.Context, entry string) (string, error)
+	// User is what a user is called; it is asked once for each. nil = users are numbers.
+	User func(uid uint32) string
 	// Bundle writes a support archive about jobs and gives its path; it may take a minute. nil = that cannot be done from here.
 	Bundle func(ctx context.Context, about []jobs.Ref) (string, error)
 	Tmux   bool // the terminal is a tmux, which wants to be asked in its own way to copy

@@ -120,6 +120,22 @@ func TestOneArchiveAtATime(t *testing.T) {
 	}
 }
 
+// TestUsersHaveNames: each is asked for once, however often the screen is painted.
+func TestUsersHaveNames(t *testing.T) {
+	asked := 0
+	m := screen(t, newFake(), 140, 40, func(o *Options) {
+		o.User = func(uid uint32) string { asked++; return fmt.Sprintf("alice (%d)", uid) }
+	})
+	for range 3 {
+		if v := m.View(); strings.Count(v, "alice") < 3 || strings.Count(v, "alice (1000)") != 1 {
+			t.Fatalf("%s", m.View())
+		}
+	}
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
 // TestMouse: a click chooses a job, another opens it; the wheel moves; without M nothing of it happens.
 func TestMouse(t *testing.T) {
 	for _, size := range sizes {

@@ -67,6 +67,7 @@ type model struct {
 	index  int
 	cursor jobs.Ref
 	marks  map[string]jobs.Ref
+	users  map[uint32]string // that were asked for
 
 	detail jobs.Detail
 	log    jobs.Log
@@ -150,7 +151,7 @@ func newModel(ctx context.Context, o Options, profile termenv.Profile) (*model, 
 		return nil, err
 	}
 	m := &model{
-		ctx: ctx, opt: o, profile: profile, paint: p, page: pageList, follow: true, now: o.Now(), marks: map[string]jobs.Ref{},
+		ctx: ctx, opt: o, profile: profile, paint: p, page: pageList, follow: true, now: o.Now(), marks: map[string]jobs.Ref{}, users: map[uint32]string{},
 		query: jobs.Query{Order: jobs.ByState}, width: 80, height: 24,
 	}
 	m.actions, m.clipboard = actions(), io.Discard

@@ -45,12 +45,26 @@ var columns = []column{
 		return look.ETA(j.Progress.ETASeconds), look.Text
 	}},
 	{"AGE", 7, true, 66, func(m *model, j queue.Job, _ int) (string, look.Role) { return m.age(j), look.Dim }},
-	{"BY", 10, false, 120, func(_ *model, j queue.Job, _ int) (string, look.Role) {
-		if j.Submitter == nil {
-			return "", look.Dim
-		}
-		return fmt.Sprintf("user %d", *j.Submitter), look.Dim
+	{"BY", 10, false, 120, func(m *model, j queue.Job, _ int) (string, look.Role) {
+		name, _, _ := strings.Cut(m.by(j), " (") // the number stands in the details
+		return name, look.Dim
 	}},
+}
+
+// by is who handed a job in; "" when that is not known.
+func (m *model) by(j queue.Job) string {
+	if j.Submitter == nil {
+		return ""
+	}
+	if m.opt.User == nil {
+		return fmt.Sprintf("user %d", *j.Submitter)
+	}
+	name, known := m.users[*j.Submitter]
+	if !known {
+		name = m.opt.User(*j.Submitter)
+		m.users[*j.Submitter] = name
+	}
+	return name
 }
 
 // age is since when a job is in its state.

@@ -65,6 +65,7 @@ func watchScreen(ctx context.Context, con *console, sp *queue.Spool, o screenOpt
 		Create: func(ctx context.Context, entry string) (string, error) {
 			return createFromWatch(ctx, con, theme, entry)
 		},
+		User:   userText,
 		Bundle: func(ctx context.Context, about []jobs.Ref) (string, error) { return bundleFromWatch(ctx, con, about) },
 	})
 }
