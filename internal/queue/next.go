@@ -137,8 +137,11 @@ func (i *Inbox) Withdraw(ctx context.Context, name string, fields map[string]any
 		case !it.complete():
 			err = fmt.Errorf("%w: %q is not complete: %s", ErrState, name, it.reason)
 		default:
+			was := it.refuse
 			it.refuse = fields
-			err = i.refuse(ctx, it)
+			if err = i.refuse(ctx, it); err != nil { // the answer is no, so it must not happen later
+				it.refuse = was
+			}
 		}
 	})
 	return err
