@@ -12,8 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// direntBuffer is how much of a directory is read at once: some thousand names for one system call.
-const direntBuffer = 256 << 10
+// How much of a directory is read at once: first what most directories hold, then some thousand names for one system call. The small ones
+// are read several times a second.
+const (
+	direntFirst  = 4 << 10
+	direntBuffer = 256 << 10
+)
 
 // Offsets in struct linux_dirent64 (getdents(2)).
 const (
@@ -40,8 +44,7 @@ func eachEntry(dir string, f func(name string, dtype byte, ino uint64) bool) err
 	}
 	defer d.Close()
 	fd := int(d.Fd())
-	buf := make([]byte, direntBuffer)
-	for {
+	for buf := make([]byte, direntFirst); ; {
 		n, err := unix.Getdents(fd, buf)
 		if errors.Is(err, unix.EINTR) {
 			continue
@@ -52,7 +55,11 @@ func eachEntry(dir string, f func(name string, dtype byte, ino uint64) bool) err
 		if n <= 0 {
 			return nil
 		}
-		for b := buf[:n]; len(b) > direntName; {
+		read := buf[:n]
+		if n > direntFirst/2 && len(buf) < direntBuffer { // there may be much more
+			buf = make([]byte, direntBuffer)
+		}
+		for b := read; len(b) > direntName; {
 			size := int(binary.NativeEndian.Uint16(b[direntReclen:]))
 			if size <= direntName || size > len(b) {
 				return &fs.PathError{Op: "getdents", Path: dir, Err: fmt.Errorf("record of %d bytes", size)}
