@@ -45,7 +45,8 @@ type InboxOptions struct {
 	Clock  func() time.Time // nil = the spool's
 	Log    *slog.Logger     // nil = the spool's
 
-	listen func(dir string) (*notifier, error) // of the simulation; nil = the kernel tells of changes
+	// Listen has somebody else tell of changes in the drop zone: simulations lose what they like of it. nil = the kernel does.
+	Listen func(dir string) (*Notifier, error)
 }
 
 // Inbox is the drop zone of a running daemon: it watches and scans it, finds out which entries are complete, what belongs
@@ -160,7 +161,7 @@ func (i *Inbox) poke(names ...string) {
 // Run watches the drop zone until the context ends. It must run for the other methods to do anything.
 func (i *Inbox) Run(ctx context.Context) error {
 	defer i.stop()
-	i.watch = newWatch(i.s.path(DirQueued), i.log, i.o.listen)
+	i.watch = newWatch(i.s.path(DirQueued), i.log, i.o.Listen)
 	defer i.watch.close()
 	timer := time.NewTimer(0)
 	defer timer.Stop()

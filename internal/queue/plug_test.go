@@ -26,6 +26,7 @@ type plug struct {
 
 type change struct {
 	op, path, to string
+	dir, toDir   string // of them
 	synced       bool
 	half         bool   // of a rename: only the new directory was synced
 	kept         string // of a removed file
@@ -41,6 +42,12 @@ func (p *plug) before(s atomicfile.Step) error {
 		}
 	}
 	c := change{op: s.Op, path: s.Path, to: s.To}
+	switch s.Op {
+	case "create", "mkdir", "remove":
+		c.dir = filepath.Dir(s.Path)
+	case "rename":
+		c.dir, c.toDir = filepath.Dir(s.Path), filepath.Dir(s.To)
+	}
 	switch s.Op {
 	case "syncdir":
 		p.syncDir(s.Path)
@@ -82,9 +89,9 @@ func (p *plug) syncDir(dir string) {
 		c := &p.steps[i]
 		switch {
 		case c.synced:
-		case c.op == "rename" && filepath.Dir(c.to) == dir:
-			c.half, c.synced = filepath.Dir(c.path) != dir, filepath.Dir(c.path) == dir
-		case filepath.Dir(c.path) == dir:
+		case c.op == "rename" && c.toDir == dir:
+			c.half, c.synced = c.dir != dir, c.dir == dir
+		case c.dir == dir:
 			c.synced = true
 		}
 	}

@@ -7,9 +7,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -34,8 +37,9 @@ type sim struct {
 	began time.Time     // in the bubble's time
 	base  time.Time     // the clock of the machine then
 	skew  time.Duration // what people and time servers did to it since
+	halt  halt          // of the daemon
 
-	hear    *notifier // of the present inbox
+	hear    *Notifier // of the present inbox
 	deaf    bool      // events get lost
 	writers map[string]*os.File
 	live    []*Claim
@@ -62,14 +66,17 @@ func (m *sim) start() error {
 	}
 	m.inbox, err = s.NewInbox(examine(func(Entry) Need { return Need{Kind: "disk"} }), InboxOptions{
 		// Durations are measured by Go's monotonic time, which setting the clock does not touch; dates and records are by the clock.
-		Clock: func() time.Time { return m.base.Add(time.Since(m.began)) },
-		listen: func(dir string) (*notifier, error) {
+		Clock: func() time.Time {
+			m.halt.wait()
+			return m.base.Add(time.Since(m.began))
+		},
+		Listen: func(dir string) (*Notifier, error) {
 			if m.rnd.IntN(4) == 0 {
 				return nil, syscall.EMFILE
 			}
-			n := &notifier{events: make(chan fsnotify.Event, 64), errors: make(chan error, 1), list: func() []string { return []string{dir} }, close: func() error { return nil }}
+			n := &Notifier{Events: make(chan fsnotify.Event, 64), Errors: make(chan error, 1), List: func() []string { return []string{dir} }, Close: func() error { return nil }}
 			if m.rnd.IntN(4) == 0 { // it says that it listens, until somebody looks
-				n.list = func() []string { return nil }
+				n.List = func() []string { return nil }
 			}
 			m.hear = n
 			return n, nil
@@ -90,10 +97,10 @@ func (m *sim) changed(name string) {
 		return
 	}
 	select {
-	case m.hear.events <- fsnotify.Event{Name: m.s.path(DirQueued, name), Op: fsnotify.Create}:
+	case m.hear.Events <- fsnotify.Event{Name: m.s.path(DirQueued, name), Op: fsnotify.Create}:
 	default:
 		select {
-		case m.hear.errors <- fsnotify.ErrEventOverflow:
+		case m.hear.Errors <- fsnotify.ErrEventOverflow:
 		default:
 		}
 	}
@@ -102,6 +109,7 @@ func (m *sim) changed(name string) {
 // die ends the daemon as a kill does; with power the machine goes too.
 func (m *sim) die(power bool) error {
 	m.plug.next = (&cut{n: 0}).before // nothing that is under way gets further
+	m.halt.end()
 	m.stop()
 	orphan := -1
 	if !power && m.rnd.IntN(3) == 0 {
@@ -201,12 +209,17 @@ func (m *sim) act() error {
 		return m.end(ctx, c)
 	case n < 82:
 		d := time.Duration(m.rnd.Int64N(int64([]time.Duration{time.Second, 10 * time.Second, 2 * time.Minute}[m.rnd.IntN(3)])))
-		if m.rnd.IntN(50) == 0 {
-			d = time.Duration(m.rnd.Int64N(int64(30*time.Hour))) / 10
+		if d > 20*time.Second && m.rnd.IntN(4) > 0 || m.rnd.IntN(8) == 0 { // as after SIGSTOP; the world goes on, and users too
+			if m.rnd.IntN(8) == 0 {
+				d = time.Duration(m.rnd.Int64N(int64(30 * time.Hour)))
+			}
+			m.say("the daemon stands still for %s", d)
+			m.halt.begin(d)
+			d = min(d, time.Duration(m.rnd.Int64N(int64(31*time.Hour))))
 		}
 		m.say("%s go by", d)
 		time.Sleep(d)
-	case n < 86: // a time server, a person, or hours of SIGSTOP
+	case n < 86: // a time server or a person
 		d := time.Duration(m.rnd.Int64N(int64(48*time.Hour))) - 24*time.Hour
 		if m.rnd.IntN(4) == 0 {
 			d *= 365
@@ -220,7 +233,7 @@ func (m *sim) act() error {
 		m.say("events are lost")
 		if m.hear != nil {
 			select {
-			case m.hear.errors <- fsnotify.ErrEventOverflow:
+			case m.hear.Errors <- fsnotify.ErrEventOverflow:
 			default:
 			}
 		}
@@ -299,6 +312,7 @@ func (m *sim) finish() error {
 		m.w.dropped["w-"+name] = true
 	}
 	clear(m.writers)
+	m.halt.end()
 	for _, c := range m.live {
 		if err := errors.Join(m.w.work(c), c.Done(ctx, Outcome{})); err != nil {
 			return err
@@ -306,7 +320,7 @@ func (m *sim) finish() error {
 	}
 	m.live = nil
 	for range 1000 {
-		c, err := m.take(ctx, 2*time.Minute)
+		c, err := m.take(ctx, defaultRescan+tick) // by then it has looked at everything once more
 		if err != nil {
 			return err
 		}
@@ -321,6 +335,48 @@ func (m *sim) finish() error {
 		return fmt.Errorf("left in the drop zone: %v; held: %+v", left, m.inbox.Snapshot().Held)
 	}
 	return m.w.check()
+}
+
+// halt makes who asks for the time wait, as SIGSTOP does: the whole of an inbox, which asks before it does anything.
+type halt struct {
+	mu    sync.Mutex
+	until time.Time
+	over  chan struct{}
+}
+
+func (h *halt) begin(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over == nil {
+		h.over = make(chan struct{})
+	}
+	if until := time.Now().Add(d); until.After(h.until) {
+		h.until = until
+	}
+}
+
+func (h *halt) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over != nil {
+		close(h.over)
+	}
+	h.until, h.over = time.Time{}, nil
+}
+
+func (h *halt) wait() {
+	for {
+		h.mu.Lock()
+		left, over := time.Until(h.until), h.over
+		h.mu.Unlock()
+		if left <= 0 {
+			return
+		}
+		select {
+		case <-time.After(left):
+		case <-over:
+		}
+	}
 }
 
 // simulate lives one life.
@@ -384,26 +440,46 @@ func (m *sim) tree() (lines []string) {
 }
 
 // TestSimulatedLives lives many lives of a queue: what users, clocks, lost events, second daemons, orphans, kills and power cuts do to it
-// leaves each source in exactly one place, and all come to their end. H2K_PROOF=long lives thousands.
+// leaves each source in exactly one place, and all come to their end. A life is one schedule: some forty acts and the moments at which they
+// happen. H2K_LIVES=N lives so many, H2K_SEED=N begins with that one; by itself the test ends after a while.
 func TestSimulatedLives(t *testing.T) {
 	inMemory(t)
-	lives := 150
-	if proofLong() {
-		lives = 5_000
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // there is little to keep
+	lives, first, enough := simulatedLives(t, 1000)
+	var lived, cuts, next atomic.Int64
+	t.Run("of a queue", func(t *testing.T) {
+		for core := range runtime.GOMAXPROCS(0) {
+			t.Run(fmt.Sprint("on core ", core), func(t *testing.T) {
+				t.Parallel()
+				for n := next.Add(1) - 1; n < lives && !t.Failed() && !enough(); n = next.Add(1) - 1 {
+					log, power, err := simulate(t, first+uint64(n))
+					if err != nil {
+						t.Fatalf("H2K_SEED=%d: %v\n%s", first+uint64(n), err, strings.Join(log, "\n"))
+					}
+					lived.Add(1)
+					cuts.Add(int64(power))
+				}
+			})
+		}
+	})
+	t.Logf("%d lives from seed %d on, %d power cuts among other ends", lived.Load(), first, cuts.Load())
+}
+
+// simulatedLives is how many lives a simulation lives, which is the first, and when it has gone on long enough.
+func simulatedLives(t *testing.T, few int64) (lives int64, first uint64, enough func() bool) {
+	t.Helper()
+	lives, first = few, 1
+	until := time.Now().Add(20 * time.Second)
+	for name, number := range map[string]any{"H2K_LIVES": &lives, "H2K_SEED": &first} {
+		if text := os.Getenv(name); text != "" {
+			if _, err := fmt.Sscan(text, number); err != nil {
+				t.Fatalf("%s=%s: %v", name, text, err)
+			}
+		}
 	}
-	first := uint64(1)
-	if text := os.Getenv("H2K_SEED"); text != "" { // the first, and how many
+	asked := os.Getenv("H2K_LIVES") != ""
+	if os.Getenv("H2K_SEED") != "" && !asked {
 		lives = 1
-		if n, err := fmt.Sscan(text, &first, &lives); n == 0 {
-			t.Fatal(err)
-		}
 	}
-	cuts := 0
-	for seed := first; seed < first+uint64(lives); seed++ {
-		log, n, err := simulate(t, seed)
-		if cuts += n; err != nil {
-			t.Fatalf("H2K_SEED=%d: %v\n%s", seed, err, strings.Join(log, "\n"))
-		}
-	}
-	t.Logf("%d lives, %d power cuts among other ends", lives, cuts)
+	return lives, first, func() bool { return !asked && time.Now().After(until) }
 }

@@ -18,23 +18,23 @@ const rewatch = 10 * time.Second
 type watch struct {
 	dir    string
 	log    *slog.Logger
-	listen func(dir string) (*notifier, error)
-	w      *notifier
+	listen func(dir string) (*Notifier, error)
+	w      *Notifier
 	node   nodeID // of the directory that is watched
 	tried  time.Time
 	warned bool
 }
 
-// notifier is what tells of changes in a directory.
-type notifier struct {
-	events chan fsnotify.Event
-	errors chan error
-	list   func() []string // what is watched
-	close  func() error
+// Notifier is what tells of changes in a directory.
+type Notifier struct {
+	Events chan fsnotify.Event
+	Errors chan error
+	List   func() []string // what is watched
+	Close  func() error
 }
 
 // listenByKernel asks the kernel to tell.
-func listenByKernel(dir string) (*notifier, error) {
+func listenByKernel(dir string) (*Notifier, error) {
 	w, err := fsnotify.NewBufferedWatcher(4096)
 	if err != nil {
 		return nil, err
@@ -43,10 +43,10 @@ func listenByKernel(dir string) (*notifier, error) {
 		_ = w.Close()
 		return nil, err
 	}
-	return &notifier{events: w.Events, errors: w.Errors, list: w.WatchList, close: w.Close}, nil
+	return &Notifier{Events: w.Events, Errors: w.Errors, List: w.WatchList, Close: w.Close}, nil
 }
 
-func newWatch(dir string, log *slog.Logger, listen func(dir string) (*notifier, error)) *watch {
+func newWatch(dir string, log *slog.Logger, listen func(dir string) (*Notifier, error)) *watch {
 	w := &watch{dir: dir, log: log, listen: listen}
 	if w.listen == nil {
 		w.listen = listenByKernel
@@ -75,7 +75,7 @@ func (w *watch) open() {
 
 func (w *watch) close() {
 	if w.w != nil {
-		_ = w.w.close()
+		_ = w.w.Close()
 		w.w = nil
 	}
 }
@@ -86,14 +86,14 @@ func (w *watch) events() chan fsnotify.Event {
 	if w.w == nil {
 		return nil
 	}
-	return w.w.events
+	return w.w.Events
 }
 
 func (w *watch) errors() chan error {
 	if w.w == nil {
 		return nil
 	}
-	return w.w.errors
+	return w.w.Errors
 }
 
 // event passes the name of a change on.
@@ -132,7 +132,7 @@ func (w *watch) check(dir string, scan func()) {
 	if err != nil {
 		return
 	}
-	if w.w != nil && w.node == node && slices.Contains(w.w.list(), w.dir) {
+	if w.w != nil && w.node == node && slices.Contains(w.w.List(), w.dir) {
 		return
 	}
 	if w.w == nil && time.Since(w.tried) < rewatch {
