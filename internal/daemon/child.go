@@ -23,6 +23,22 @@ type Spawner struct {
 	Path string   // of the program
 	Args []string // before anything else: ["job"]
 	Env  []string // of the child; nil inherits
+
+	// play starts something that plays the program: simulations, whose time no process would share. nil = nothing does.
+	play func(lock *os.File, temp string) (player, error)
+}
+
+// process is a program that runs, with all that it has started.
+type process interface {
+	signal(sig syscall.Signal) // to all of it, while there is any
+	wait() error               // until it has ended, with nothing left that holds the queue's lock
+}
+
+// player is a process with the pipes to it.
+type player struct {
+	process
+	stdin  io.WriteCloser
+	stdout io.ReadCloser
 }
 
 // pipeGrace is how long the pipes of a process that has ended are read on: what it wrote is in them already, and only a program
@@ -31,17 +47,21 @@ const pipeGrace = 2 * time.Second
 
 // child is the process that runs one job. It ends with its stdin, so that no orphan outlives the daemon.
 type child struct {
-	cmd    *exec.Cmd
-	stdin  *os.File
-	stdout *os.File
-	out    *sender // to stdin
-	lines  *bufio.Reader
-	tail   *tailBuffer
-	kill   time.Duration // between the request to end and the end by force
+	player
+	out   *sender // to stdin
+	lines *bufio.Reader
+	tail  *tailBuffer
+	kill  time.Duration // between the request to end and the end by force
 
 	stopOnce sync.Once
 	exited   chan struct{} // closed when the process was waited for
 	waitErr  error         // valid after exited
+}
+
+// program is a process of the operating system.
+type program struct {
+	cmd    *exec.Cmd
+	stdout *os.File // our end
 
 	mu     sync.Mutex
 	reaped bool // its number may be another process's by now
@@ -50,6 +70,28 @@ type child struct {
 // start runs the program with the queue's lock as fd 3: as long as a child lives, the lock is held. Its temporary files stand in temp. The
 // job is not sent yet.
 func (s Spawner) start(lock *os.File, killAfter time.Duration, temp string) (*child, error) {
+	tail := &tailBuffer{max: stderrTail}
+	start := s.run
+	if s.play != nil {
+		start = func(lock *os.File, temp string, _ io.Writer) (player, error) { return s.play(lock, temp) }
+	}
+	p, err := start(lock, temp, tail)
+	if err != nil {
+		return nil, err
+	}
+	c := &child{
+		player: p, out: &sender{w: p.stdin}, lines: bufio.NewReaderSize(p.stdout, 64<<10),
+		tail: tail, kill: killAfter, exited: make(chan struct{}),
+	}
+	go func() {
+		c.waitErr = p.wait()
+		close(c.exited)
+	}()
+	return c, nil
+}
+
+// run starts the program itself.
+func (s Spawner) run(lock *os.File, temp string, tail io.Writer) (player, error) {
 	cmd := exec.Command(s.Path, s.Args...) //nolint:noctx // stopped by stop, which gives it time to clean up
 	cmd.Env = withScratch(s.Env, temp)
 	cmd.Dir = "/"
@@ -58,15 +100,14 @@ func (s Spawner) start(lock *os.File, killAfter time.Duration, temp string) (*ch
 	cmd.WaitDelay = pipeGrace // for stderr
 	theirIn, stdin, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return player{}, err
 	}
 	stdout, theirOut, err := os.Pipe()
 	if err != nil {
 		theirIn.Close()
 		stdin.Close()
-		return nil, err
+		return player{}, err
 	}
-	tail := &tailBuffer{max: stderrTail}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirIn, theirOut, tail
 	err = cmd.Start()
 	theirIn.Close()
@@ -74,36 +115,30 @@ func (s Spawner) start(lock *os.File, killAfter time.Duration, temp string) (*ch
 	if err != nil {
 		stdin.Close()
 		stdout.Close()
-		return nil, fmt.Errorf("start the job's process: %w", err)
+		return player{}, fmt.Errorf("start the job's process: %w", err)
 	}
-	c := &child{
-		cmd: cmd, stdin: stdin, stdout: stdout, out: &sender{w: stdin}, lines: bufio.NewReaderSize(stdout, 64<<10),
-		tail: tail, kill: killAfter, exited: make(chan struct{}),
-	}
-	go c.reap()
-	return c, nil
+	return player{process: &program{cmd: cmd, stdout: stdout}, stdin: stdin, stdout: stdout}, nil
 }
 
-// reap waits for the process and ends what it left of its group, so that nothing holds the pipes or the queue's lock. It looks
+// wait waits for the process and ends what it left of its group, so that nothing holds the pipes or the queue's lock. It looks
 // before it takes the exit status, because as long as that is there the group's number belongs to nobody else.
-func (c *child) reap() {
+func (p *program) wait() error {
 	for {
-		err := unix.Waitid(unix.P_PID, c.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		err := unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
 			break
 		}
 	}
-	c.mu.Lock()
-	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
-	c.reaped = true
-	c.mu.Unlock()
-	err := c.cmd.Wait()
+	p.mu.Lock()
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	p.reaped = true
+	p.mu.Unlock()
+	err := p.cmd.Wait()
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
 	}
-	_ = c.stdout.SetReadDeadline(time.Now().Add(pipeGrace)) // a pipe has deadlines
-	c.waitErr = err
-	close(c.exited)
+	_ = p.stdout.SetReadDeadline(time.Now().Add(pipeGrace)) // a pipe has deadlines
+	return err
 }
 
 // next reads the child's next message; io.EOF when it closed its stdout, or has ended and said all it had to say.
@@ -144,11 +179,11 @@ func (c *child) stop() {
 }
 
 // signal sends a signal to the whole group while there is one.
-func (c *child) signal(sig syscall.Signal) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.reaped {
-		_ = syscall.Kill(-c.cmd.Process.Pid, sig)
+func (p *program) signal(sig syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		_ = syscall.Kill(-p.cmd.Process.Pid, sig)
 	}
 }
 
@@ -162,6 +197,10 @@ func (c *child) wait() error {
 	return c.waitErr
 }
 
+// stallLooks is how often it is looked within the limit whether a child gave a sign of life. Looks are counted rather than time: of a daemon
+// that was stopped for an hour and goes on, the hour counts for one look, and what its children said meanwhile is still to be read.
+const stallLooks = 16
+
 // watchStall kills a child that gives no sign of life; alive is called at each sign. The returned function ends the watch and
 // reports whether it fired.
 func (c *child) watchStall(ctx context.Context, limit time.Duration) (alive func(), stalled func() bool) {
@@ -169,21 +208,24 @@ func (c *child) watchStall(ctx context.Context, limit time.Duration) (alive func
 	ctx, cancel := context.WithCancel(ctx)
 	fired := make(chan bool, 1)
 	go func() {
-		t := time.NewTimer(limit)
+		t := time.NewTicker(max(limit/stallLooks, time.Millisecond))
 		defer t.Stop()
-		for {
+		for silent := 0; silent <= stallLooks; {
 			select {
-			case <-signs:
-				t.Reset(limit)
 			case <-t.C:
-				c.stop()
-				fired <- true
-				return
 			case <-ctx.Done():
 				fired <- false
 				return
 			}
+			silent++
+			select {
+			case <-signs:
+				silent = 0
+			default:
+			}
 		}
+		c.stop()
+		fired <- true
 	}()
 	alive = func() {
 		select {

@@ -44,6 +44,8 @@ func TestMain(m *testing.M) {
 		time.Sleep(time.Hour)
 	case "job":
 		fakeJob()
+	case "watcher":
+		watcher()
 	}
 }
 

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,10 @@ type Options struct {
 
 	// Before sees each step of the queue that changes the disk, and may stop it: tests rehearse mistakes by it; nil = nobody.
 	Before func(atomicfile.Step) error
+
+	// Of simulations:
+	listen  func(dir string) (*queue.Notifier, error) // nil = the kernel tells of changes
+	sockets string                                    // where sockets of dead appliances are looked for; "" = where libguestfs has them
 }
 
 // Daemon runs one workflow directory.
@@ -54,6 +59,8 @@ type Daemon struct {
 	webhook  *webhook
 	watch    Watch
 
+	sockets string
+
 	stopping chan struct{} // closed when the daemon begins to stop
 
 	mu         sync.Mutex
@@ -75,7 +82,7 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 	d.settings.Store(&s)
 	d.tallies.began()
 	d.webhook = newWebhook(func() Webhook { return d.Settings().Webhook }, o.Version, o.Webhooks, o.Log)
-	d.watch = o.Watch
+	d.watch, d.sockets = o.Watch, cmp.Or(o.sockets, rootSocketDir)
 	d.memory = newMemoryBudget(max(s.GuestMemory, 1))
 	spool, err := queue.Start(s.WorkflowDir, queue.StartOptions{
 		LockWait: o.LockWait, Clock: o.Clock, Log: o.Log, MaxCrashes: MaxCrashes, Location: time.Local, Ended: d.jobEnded,
@@ -101,7 +108,7 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 	in := &intake{settings: d.Settings, trust: d.trust, clock: o.Clock, log: o.Log}
 	d.inbox, err = spool.NewInbox(in, queue.InboxOptions{
 		Settle: orNone(s.Settle), TimedSettle: s.TimedSettle, Rescan: s.Rescan, MissingTimeout: s.MissingTimeout,
-		Names: mayName, Recall: d.recall, Clock: o.Clock, Log: o.Log,
+		Names: mayName, Recall: d.recall, Clock: o.Clock, Log: o.Log, Listen: o.listen,
 	})
 	if err != nil {
 		return nil, errors.Join(err, spool.Close())

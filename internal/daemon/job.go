@@ -85,12 +85,12 @@ func (j *job) work(ctx context.Context) closing {
 		return j.goBack("the queue cannot write its records: " + err.Error())
 	case err != nil:
 		return j.fail(failureFields(convert.Failure("", err)))
+	case end == endCancel: // somebody was told so, whatever the child could still finish
+		return j.fail(out.withStages(cancelFields(reason, j.id), reason))
 	case out.report != nil && out.failure == nil:
 		return j.done(out.report)
 	case end == endRequeue:
 		return j.goBack(reason)
-	case end == endCancel:
-		return j.fail(out.withStages(cancelFields(reason, j.id), reason))
 	case out.unfit != nil:
 		return j.goBackFor("the daemon cannot run it: "+oneLine(out.unfit.Error()), j.d.after(unfitPause))
 	case out.other != nil:
@@ -267,7 +267,9 @@ func (j *job) listen(ctx context.Context, c *child, s Settings, req convert.Requ
 		case msgPlace:
 			out.unfit = j.place(ctx, c, alive)
 		case msgResult:
+			j.decided()
 			out.report, out.failure = m.Report, m.Failure
+			return out
 		}
 	}
 }
@@ -340,6 +342,13 @@ func (j *job) place(ctx context.Context, c *child, alive func()) error {
 	}
 	_ = c.out.send(answer) // a child that is gone shows at the next read
 	return nil
+}
+
+// decided says that the job has its result. Who wants to cancel it from here on is told that it is too late.
+func (j *job) decided() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.over = true
 }
 
 // end ends a running job from outside; its own goroutine does the rest. It says false when it is too late.

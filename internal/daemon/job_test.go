@@ -312,6 +312,9 @@ func TestWishForAJobThatIsJustBeingStarted(t *testing.T) {
 	if !d.endJob(c.Record().ID, endCancel, "early") {
 		t.Fatal("a claimed job is not known yet")
 	}
+	if d.endJob(c.Record().ID, endRequeue, "later") {
+		t.Error("a person was told that it is cancelled, and now it goes back to the queue")
+	}
 	d.run(c)
 	cancel()
 	<-ran

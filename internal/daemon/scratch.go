@@ -23,7 +23,7 @@ func newScratch() (dir string, remove func(), err error) {
 func (d *Daemon) sweep() {
 	scratch.Sweep(os.TempDir(), scratchPrefix, d.clock())
 	if os.Geteuid() == 0 {
-		sweepSockets(rootSocketDir, d.clock())
+		sweepSockets(d.sockets, d.clock())
 	}
 }
 

@@ -1,0 +1,442 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"hyper2kvm/internal/queue"
+)
+
+// put moves a file into the drop zone.
+func (m *sim) put(name, content string) error {
+	path := filepath.Join(m.w, queue.DirQueued, name)
+	if exists(path) { // a user would replace it
+		return nil
+	}
+	m.say("drop %s", name)
+	m.dropped[content] = name
+	elsewhere, old := filepath.Join(filepath.Dir(m.w), name), m.now().Add(-time.Hour)
+	defer m.changed(name)
+	return errors.Join(os.WriteFile(elsewhere, []byte(content), 0o644), os.Chtimes(elsewhere, old, old), os.Rename(elsewhere, path))
+}
+
+// drop drops a disk, or a manifest with its disks, in any order.
+func (m *sim) drop() error {
+	m.files++
+	n := m.files
+	disk := func() string {
+		m.files++
+		return fmt.Sprintf("vm%d.img", m.files)
+	}
+	switch m.rnd.IntN(8) {
+	case 0: // the name of an earlier one
+		return m.put("same.img", fmt.Sprintf("disk %d", n))
+	case 1: // several jobs in one file
+		a, b := disk(), disk()
+		m.missing, m.members = append(m.missing, a, b), append(m.members, a, b)
+		return m.put(fmt.Sprintf("batch%d.yaml", n), fmt.Sprintf("jobs:\n  - input: %s\n  - input: %s\n", a, b))
+	case 2, 3: // a manifest that names where its result is to stand
+		name, dir := disk(), m.own[m.rnd.IntN(len(m.own))]
+		text := fmt.Sprintf("input: %s\noutput_dir: %s\n", name, dir)
+		m.members = append(m.members, name)
+		if m.rnd.IntN(2) == 0 { // it comes after its disk
+			if err := m.put(name, "disk "+name); err != nil {
+				return err
+			}
+			m.pass(10 * time.Second)
+			return m.put(fmt.Sprintf("cfg%d.yaml", n), text)
+		}
+		m.missing = append(m.missing, name)
+		return m.put(fmt.Sprintf("cfg%d.yaml", n), text)
+	default:
+		name := disk()
+		return m.put(name, "disk "+name)
+	}
+}
+
+// bring drops a disk that a manifest waits for.
+func (m *sim) bring() error {
+	if len(m.missing) == 0 {
+		return nil
+	}
+	name := m.missing[0]
+	m.missing = m.missing[1:]
+	return m.put(name, "disk "+name)
+}
+
+// pass lets up to so much time go by.
+func (m *sim) pass(most time.Duration) { time.Sleep(time.Duration(m.rnd.Int64N(int64(most)))) }
+
+// write begins to write a file, or ends it.
+func (m *sim) write() error {
+	for name, f := range m.writers {
+		m.say("end writing %s", name)
+		delete(m.writers, name)
+		_, err := f.WriteString(name)
+		m.changed(name)
+		return errors.Join(err, f.Close())
+	}
+	m.files++
+	name := fmt.Sprintf("slow%d.img", m.files)
+	m.say("begin to write %s", name)
+	f, err := os.OpenFile(filepath.Join(m.w, queue.DirQueued, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	m.writers[name], m.dropped["slow "+name] = f, name
+	_, err = f.WriteString("slow ")
+	m.changed(name)
+	return err
+}
+
+// request asks the daemon for something, as hyperctl does, and holds its answer against what it is to mean.
+func (m *sim) request() error {
+	client, err := queue.Open(m.w)
+	if err != nil {
+		return err
+	}
+	c := queue.Control{Verb: []string{
+		queue.VerbCancel, queue.VerbCancel, queue.VerbCancel, queue.VerbRetry, queue.VerbRelease, queue.VerbPause, queue.VerbResume, queue.VerbResume,
+		queue.VerbDrain, queue.VerbPriority,
+	}[m.rnd.IntN(10)]}
+	var job queue.Job
+	switch c.Verb {
+	case queue.VerbCancel, queue.VerbRetry, queue.VerbRelease, queue.VerbPriority:
+		var all []queue.Job
+		for j, err := range client.Jobs(context.Background(), queue.Filter{}) {
+			if err != nil {
+				return err
+			}
+			if c.Verb != queue.VerbRetry && (j.State == queue.Done || j.State == queue.Failed) || c.Verb == queue.VerbRetry && j.State != queue.Failed {
+				continue
+			}
+			all = append(all, j)
+		}
+		if len(all) == 0 {
+			return nil
+		}
+		job = all[m.rnd.IntN(len(all))]
+		if c.Job = job.ID; c.Job == "" {
+			c.Job = job.Name
+		}
+		c.Priority = 1 + m.rnd.IntN(100)
+	}
+	if c.Verb == queue.VerbCancel { // whatever the answer will be
+		m.mu.Lock()
+		m.cancelled[c.Job], m.cancelled[job.OriginalName] = true, true
+		m.mu.Unlock()
+	}
+	if c.Verb == queue.VerbResume {
+		m.mu.Lock()
+		m.pausedAt = 0
+		m.mu.Unlock()
+	}
+	reply, err := client.Request(context.Background(), c)
+	m.say("%s %s (%s): %q, %v", c.Verb, c.Job, job.OriginalName, reply.Message, err)
+	if err != nil {
+		return nil //nolint:nilerror // it came too late, or the daemon is dead
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case c.Verb == queue.VerbPause:
+		m.pausedAt = time.Since(m.began)
+	case reply.Message == "cancelling" && c.Job == job.ID && !m.life.dead.Load():
+		m.promised[c.Job] = true
+	case reply.Message == "cancelled" && exists(filepath.Join(m.w, queue.DirQueued, job.Name)) && c.Job == job.Name:
+		return fmt.Errorf("%s was cancelled and is still in the queue", job.Name)
+	}
+	return nil
+}
+
+// reload changes the settings.
+func (m *sim) reload() error {
+	next := m.settings
+	next.Workers = 1 + m.rnd.IntN(4)
+	m.mu.Lock()
+	m.life.workers = max(m.life.workers, next.Workers)
+	m.mu.Unlock()
+	m.say("reload: %d workers", next.Workers)
+	if _, err := m.life.d.Reload(next); err != nil {
+		return err
+	}
+	m.settings = next
+	return nil
+}
+
+// act does one thing at random.
+func (m *sim) act() error {
+	switch n := m.rnd.IntN(100); {
+	case n < 22:
+		return m.drop()
+	case n < 28:
+		return m.bring()
+	case n < 34:
+		return m.write()
+	case n < 52:
+		m.pass([]time.Duration{time.Second, 10 * time.Second, time.Minute}[m.rnd.IntN(3)])
+	case n < 70:
+		return m.request()
+	case n < 74:
+		return m.reload()
+	case n < 79: // a time server or a person
+		d := time.Duration(m.rnd.Int64N(int64(48*time.Hour))) - 24*time.Hour
+		m.say("the clock is set by %s", d)
+		m.skew.Add(int64(d))
+	case n < 82:
+		m.mu.Lock()
+		m.life.deaf = !m.life.deaf
+		m.mu.Unlock()
+	case n < 84:
+		m.say("events are lost")
+		m.mu.Lock()
+		if m.life.hear != nil {
+			select {
+			case m.life.hear.Errors <- fsnotify.ErrEventOverflow:
+			default:
+			}
+		}
+		m.mu.Unlock()
+	case n < 86:
+		m.say("a second daemon")
+		if d, err := New(context.Background(), Options{Settings: m.settings, Clock: m.now, Log: m.life.d.log, sockets: m.w}); !errors.Is(err, queue.ErrLocked) {
+			return fmt.Errorf("a second daemon: %v, %w", d, err)
+		}
+	case n < 89:
+		m.say("the disk is full")
+		m.full.Store(true)
+		m.pass(40 * time.Second)
+		m.full.Store(false)
+	case n < 90:
+		m.say("the disk is broken")
+		m.broken.Store(true)
+		m.pass(20 * time.Second)
+		if m.broken.Swap(false) {
+			return nil
+		}
+		return errors.Join(m.end(), m.again()) // what an administrator has to do
+	case n < 94:
+		m.say("stop and start")
+		return errors.Join(m.end(), m.again())
+	case n < 97:
+		m.say("killed")
+		return errors.Join(m.bury(), m.again())
+	default:
+		m.life.left.Store(m.rnd.Int64N(60))
+		m.say("it will be killed in %d steps", m.life.left.Load())
+	}
+	return nil
+}
+
+// dwell looks after what an act has led to.
+func (m *sim) dwell() error {
+	if _, err := m.status(); err != nil {
+		return fmt.Errorf("the status is not whole: %w", err)
+	}
+	if m.life.dead.Load() {
+		m.say("is dead")
+		if err := errors.Join(m.bury(), m.again()); err != nil {
+			return err
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return errors.Join(m.faults...)
+}
+
+// settle takes all obstacles away and proves that everything comes to its end, by a daemon that goes on or by one that does all and ends.
+func (m *sim) settle() error {
+	m.life.left.Store(-1)
+	m.mu.Lock()
+	m.tame, m.pausedAt = true, 0
+	m.mu.Unlock()
+	for len(m.missing) > 0 {
+		if err := m.bring(); err != nil {
+			return err
+		}
+	}
+	for n, name := range m.members { // what went its own way before its manifest came, or was cancelled, is dropped once more
+		if err := m.put(name, fmt.Sprintf("disk %s again %d", name, n)); err != nil {
+			return err
+		}
+	}
+	for len(m.writers) > 0 {
+		if err := m.write(); err != nil {
+			return err
+		}
+	}
+	if m.life.dead.Load() {
+		if err := errors.Join(m.bury(), m.start(-1)); err != nil {
+			return err
+		}
+	}
+	if err := m.life.d.inbox.Resume(); err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	if m.rnd.IntN(3) == 0 {
+		return m.once()
+	}
+	idle := func() bool {
+		left, _ := filepath.Glob(filepath.Join(m.w, queue.DirQueued, "[^.]*"))
+		runs, _ := filepath.Glob(filepath.Join(m.w, queue.DirRunning, "*"))
+		return len(left)+len(runs) == 0
+	}
+	for began := time.Now(); !idle(); time.Sleep(2 * time.Second) {
+		if time.Since(began) > 30*time.Minute {
+			st, err := m.status()
+			return fmt.Errorf("after half an hour there is still something to do: %+v, %w", st, err)
+		}
+	}
+	time.Sleep(2 * beat)
+	st, err := m.status()
+	if c := st.Counts; err != nil || st.State != stateIdle || st.Busy+c.Queued+c.Waiting+c.Ignored+c.Running > 0 || m.now().Sub(st.At) > 2*beat {
+		return fmt.Errorf("there is nothing to do, and the status says %+v, %w", st, err)
+	}
+	return errors.Join(m.end(), m.check())
+}
+
+// once has a daemon do all there is to do.
+func (m *sim) once() error {
+	m.say("once")
+	if err := m.end(); err != nil {
+		return err
+	}
+	l, err := m.make(-1)
+	if err != nil {
+		return fmt.Errorf("once: %w", err)
+	}
+	m.mu.Lock()
+	m.life = l
+	m.mu.Unlock()
+	held, err := l.d.Once(context.Background(), context.Background())
+	close(l.ran)
+	if err = errors.Join(err, l.d.Close()); err != nil || len(held) > 0 {
+		return fmt.Errorf("once left %+v, %w", held, err)
+	}
+	return m.check()
+}
+
+// simulate lives one life.
+func simulate(t *testing.T, seed uint64) (log []string, dead int, err error) {
+	t.Helper()
+	top, err := os.MkdirTemp("", "sim-") //nolint:usetesting // thousands of these are made in one test
+	if err != nil {
+		return nil, 0, err
+	}
+	defer os.RemoveAll(top)
+	m := &sim{
+		t: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 11)), w: filepath.Join(top, "w"), out: filepath.Join(top, "out"),
+		own:  []string{filepath.Join(top, "own", "a"), filepath.Join(top, "own", "b"), filepath.Join(top, "own", "a", "deep")},
+		base: time.Now(), writers: map[string]*os.File{}, dropped: map[string]string{},
+		running: map[*simChild]*running{}, conducts: map[string][conducts]int{}, cancelled: map[string]bool{}, promised: map[string]bool{},
+	}
+	m.settings = Settings{
+		Mode: ModeDisk, WorkflowDir: m.w, OutputDir: m.out, Workers: 1 + m.rnd.IntN(4), Settle: 2 * time.Second, GuestMemory: simMemory,
+		StallTimeout: time.Minute, StopTimeout: 20 * time.Second, KillAfter: 5 * time.Second, MissingTimeout: 24 * time.Hour,
+	}
+	if m.rnd.IntN(5) == 0 {
+		m.gone, m.settings.Retention = true, queue.Retention{Age: time.Hour, Records: 2 * time.Hour, Failed: m.rnd.IntN(2) == 0}
+	}
+	if err := os.Mkdir(filepath.Join(top, "own"), 0o755); err != nil {
+		return nil, 0, err
+	}
+	if m.rnd.IntN(3) == 0 { // a moment before midnight
+		m.skew.Store(int64(m.base.Truncate(24 * time.Hour).Add(24*time.Hour - 10*time.Second).Sub(m.base)))
+	}
+	synctest.Test(t, func(*testing.T) {
+		m.began = time.Now()
+		if err = m.start(-1); err != nil {
+			return
+		}
+		for range 40 {
+			if err = errors.Join(m.act(), m.dwell()); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			err = m.settle()
+		}
+		m.mu.Lock()
+		err = errors.Join(append(m.faults, err)...)
+		m.mu.Unlock()
+		if err != nil {
+			_ = m.bury() // whatever it says now
+		}
+	})
+	if err != nil {
+		m.say("%s", strings.Join(m.tree(), "\n"))
+	}
+	return m.log, m.dead, err
+}
+
+// tree lists what is there in the end.
+func (m *sim) tree() (lines []string) {
+	_ = filepath.WalkDir(m.w, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !strings.Contains(path, "/replies/") {
+			b, _ := os.ReadFile(path)
+			lines = append(lines, fmt.Sprintf("%s: %.500s", strings.TrimPrefix(path, m.w), strings.Join(strings.Fields(string(b)), " ")))
+		}
+		return nil
+	})
+	return append(lines, fmt.Sprint(slices.Collect(maps.Values(m.dropped))))
+}
+
+// TestSimulatedDaemons lives many lives of a workflow directory with its daemons in simulated time: users, clocks, kills, stops, full and
+// broken disks, lost events, and jobs that crash, hang or talk rubbish. Each source comes to one end, once; what the daemon says about
+// a cancelled job is true; memory, space and workers are never more than there are; the status is whole, and true in the end; no goroutine is
+// left. H2K_LIVES=N lives so many, H2K_SEED=N begins with that one; by itself the test ends after a while.
+func TestSimulatedDaemons(t *testing.T) {
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() { // nothing here is about disks
+		memory, err := os.MkdirTemp("/dev/shm", "sim-") //nolint:usetesting // that would be on a disk
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(memory) })
+		t.Setenv("TMPDIR", memory)
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // there is little to keep
+	lives, first, enough := int64(300), uint64(1), time.Now().Add(15*time.Second)
+	for name, number := range map[string]any{"H2K_LIVES": &lives, "H2K_SEED": &first} {
+		if text := os.Getenv(name); text != "" {
+			if _, err := fmt.Sscan(text, number); err != nil {
+				t.Fatalf("%s=%s: %v", name, text, err)
+			}
+			enough = enough.Add(24 * time.Hour)
+		}
+	}
+	if os.Getenv("H2K_SEED") != "" && os.Getenv("H2K_LIVES") == "" {
+		lives = 1
+	}
+	var lived, dead, next atomic.Int64
+	t.Run("of a directory", func(t *testing.T) {
+		for core := range runtime.GOMAXPROCS(0) {
+			t.Run(fmt.Sprint("on core ", core), func(t *testing.T) {
+				t.Parallel()
+				for n := next.Add(1) - 1; n < lives && time.Now().Before(enough); n = next.Add(1) - 1 {
+					log, daemons, err := simulate(t, first+uint64(n))
+					if err != nil {
+						t.Fatalf("H2K_SEED=%d: %v\n%s", first+uint64(n), err, strings.Join(log, "\n"))
+					}
+					lived.Add(1)
+					dead.Add(int64(daemons))
+				}
+			})
+		}
+	})
+	t.Logf("%d lives from seed %d on, in which %d daemons were killed", lived.Load(), first, dead.Load())
+}
