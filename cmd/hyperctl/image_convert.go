@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -280,13 +281,22 @@ func convertFailure(o convertOptions, err error) error {
 			break
 		}
 	}
+	f.fullOutput()
 	return &f
+}
+
+// fullOutput gives a failure the code for a file system that is full, if it is that.
+func (f *failure) fullOutput() {
+	if errors.Is(f.err, syscall.ENOSPC) || errors.Is(f.err, syscall.EDQUOT) {
+		f.code, f.try = manifest.CodeSpaceOutput, "free some space, or write the target to a larger file system"
+	}
 }
 
 // outputFailure is an error in making the output.
 func outputFailure(path string, err error) error {
 	f := *explainError(err)
 	f.what, f.why, f.err = "cannot write "+path, err.Error(), err
+	f.fullOutput()
 	if errors.Is(err, fs.ErrNotExist) {
 		f.try = "mkdir -p " + quoteArg(filepath.Dir(path))
 	}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/manifest"
 )
 
 func TestCheckSaysWhatIsWrong(t *testing.T) {
@@ -105,6 +107,16 @@ func TestMapThatLiesEnds(t *testing.T) {
 		}
 		if !errors.Is(last, disk.ErrCorrupt) {
 			t.Error(fmt.Sprint(e), "gave", last)
+		}
+	}
+}
+
+func TestFullOutputHasItsCode(t *testing.T) {
+	full := &disk.Error{Op: "write", Off: 7, Err: syscall.ENOSPC}
+	for _, err := range []error{outputFailure("x/y.qcow2", full), convertFailure(convertOptions{source: "a", target: "b"}, fmt.Errorf("write: %w", full))} {
+		var f *failure
+		if !errors.As(err, &f) || f.code != manifest.CodeSpaceOutput || !strings.Contains(f.try, "free some space") {
+			t.Errorf("%+v", err)
 		}
 	}
 }

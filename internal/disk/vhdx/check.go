@@ -90,7 +90,7 @@ func (c *checker) use(host, n, i int64) {
 		word := &c.used[m/64]
 		if twice := *word & mask; twice != 0 {
 			c.found.Problem(fault(disk.ErrCorrupt, "check BAT", c.img.src.name(), c.img.regions.bat.off+i*batEntryBytes,
-				"the block at %#x overlaps another at %#x", host, (m-m%64+int64(bits.TrailingZeros64(twice)))*mib))
+				"the block at %#x overlaps another from %#x on", host, (m-m%64+int64(bits.TrailingZeros64(twice)))*mib))
 			return
 		}
 		*word |= mask

@@ -52,7 +52,7 @@ func (o *opener) readDirectories(ctx context.Context, s *sparse) error {
 	// A file that ends in its metadata was cut while it was copied; its redundant directory would only hide that.
 	case h.redundant != 0 && f.Size() >= h.overhead*disk.SectorSize:
 		if d, again := s.readDirectory(ctx, h.redundant); again == nil {
-			s.directory, s.onRedundant = d, true
+			s.directory, s.onRedundant, s.damage = d, true, err
 			o.note("%s: the grain directory is damaged, the redundant one is used", f.Name())
 			return nil
 		}

@@ -39,7 +39,7 @@ type sparse struct {
 	rebuilt     map[int64][]int64 // grain tables that the file does not hold, or not whole; nil unless the markers were walked
 	metadata    []region
 	streamed    bool  // the header leaves the directory's place to a footer
-	damage      error // what is wrong with the footer or the directory, if the markers were used instead
+	damage      error // what is wrong with the footer or the directory, if the redundant one or the markers were used instead
 	last        atomic.Pointer[loadedTable]
 	repaired    atomic.Int64 // tables read by the redundant directory
 }

@@ -192,6 +192,9 @@ func TestSparse(t *testing.T) {
 			if c.note == "" && notes != "" || !strings.Contains(notes, c.note) {
 				t.Errorf("notes %q, want %q", notes, c.note)
 			}
+			if found, err := img.Check(t.Context()); err != nil || strings.Contains(c.note, "redundant") && found.Clean() {
+				t.Errorf("a check found %+v, %v", found, err)
+			}
 		})
 	}
 }
