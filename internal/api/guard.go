@@ -55,7 +55,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		if s.o.Secure {
+		if s.o.Secure && wholeHost(r.Host) {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		defer func() {
@@ -78,6 +78,13 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(out, r)
 		}
 	})
+}
+
+// wholeHost says whether a Host header names a host, and no port of one: what is said of transport security holds for all its ports, and
+// beside ours there may be others that speak plain HTTP.
+func wholeHost(host string) bool {
+	_, _, err := net.SplitHostPort(host)
+	return err != nil && !strings.EqualFold(host, "localhost")
 }
 
 // hostAllowed says whether a Host header names this server. Others come from a name that an attacker made lead here.

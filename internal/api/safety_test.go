@@ -111,8 +111,18 @@ func TestOneLinkIsOneSession(t *testing.T) {
 func TestSecureCookies(t *testing.T) {
 	s := newSite(t, func(o *Options) { o.Secure = true })
 	resp := s.call(t, "POST", "/api/session", "", `{"code": "`+s.server.LoginCode()+`"}`, "Content-Type", "application/json")
-	if c := resp.Cookies()[0]; !c.Secure || !strings.HasPrefix(c.Name, "__Host-") || resp.Header.Get("Strict-Transport-Security") == "" {
+	if c := resp.Cookies()[0]; !c.Secure || !strings.HasPrefix(c.Name, "__Host-") {
 		t.Errorf("over TLS the cookie is %+v", c)
+	}
+	for host, want := range map[string]bool{"kvm1.example.org": true, "kvm1.example.org:8443": false, "localhost": false, "localhost:8443": false} {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "/livez", nil)
+		must(t, err)
+		r.Host = host
+		w := &answer{h: http.Header{}}
+		s.server.ServeHTTP(w, r)
+		if got := w.h.Get("Strict-Transport-Security") != ""; got != want {
+			t.Errorf("all ports of %s are told to speak TLS: %v", host, got)
+		}
 	}
 }
 
