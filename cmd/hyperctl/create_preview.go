@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +24,7 @@ import (
 
 // previewer tells what would become of a new manifest. It plans as plan and submit --dry-run do.
 type previewer struct {
+	con    *console
 	sp     *queue.Spool // nil where there is no workflow directory yet
 	def    createDefaults
 	dir    string // of the files that are named by a plain name
@@ -32,7 +35,7 @@ type previewer struct {
 
 // newPreviewer looks at the queue that the manifest would go to. from is the manifest that it began with; "" = none.
 func (c *console) newPreviewer(from string) *previewer {
-	p := &previewer{dir: ".", guests: convert.HostGuests{}}
+	p := &previewer{con: c, dir: ".", guests: convert.HostGuests{}}
 	if from != "" && from != "-" {
 		p.dir = filepath.Dir(from)
 	}
@@ -49,31 +52,66 @@ func (c *console) newPreviewer(from string) *previewer {
 	return p
 }
 
-// preview implements wizard.PreviewFunc.
-func (p *previewer) preview(ctx context.Context, form answers.Form, handIn bool) (wizard.Preview, error) {
+// requests are the jobs that a form becomes, of as many VMs as are looked at beforehand.
+func (p *previewer) requests(form answers.Form) ([]convert.Request, error) {
 	content, err := form.YAML()
 	if err != nil {
-		return wizard.Preview{}, err
+		return nil, err
 	}
 	doc := document{path: filepath.Join(p.dir, "manifest.yaml"), name: "the new manifest", content: content}
 	doc.drafts, doc.problems = manifest.Load("manifest.yaml", content)
 	if err := doc.problems.Err(); err != nil {
-		return wizard.Preview{}, err
+		return nil, err
 	}
 	doc.drafts = doc.drafts[:min(len(doc.drafts), wizard.MaxPlanned)]
-	reqs, err := parcel{doc: &doc}.requests(p.def.jobs)
+	return parcel{doc: &doc}.requests(p.def.jobs)
+}
+
+// changes implements wizard.ChangesFunc as the plan command does.
+func (p *previewer) changes(ctx context.Context, form answers.Form, vm int) ([]string, error) {
+	reqs, err := p.requests(form)
+	if err != nil {
+		return nil, err
+	}
+	if vm >= len(reqs) {
+		return nil, fmt.Errorf("only the first %d VMs are looked at", len(reqs))
+	}
+	quiet := *p.con
+	quiet.out, quiet.err, quiet.opts.quiet = io.Discard, io.Discard, true // the screen is somebody else's
+	req := reqs[vm]
+	req.Guest.AgentPackages = quiet.knownConfig().AgentPackages
+	found, err := convert.LookInto(ctx, req, &lookEvents{con: &quiet}, nil, quiet.acceleration)
+	if err != nil {
+		f := convert.Failure(convert.StageInspect, err)
+		return nil, errors.New(strings.TrimSpace(f.Code + " " + f.Message))
+	}
+	var lines []string
+	for _, w := range found.Report.Warnings {
+		lines = append(lines, "warning "+w.Code+": "+w.Message)
+	}
+	all := found.Changes()
+	for _, c := range all {
+		lines = append(lines, strings.Split(strings.TrimSuffix(c, "\n"), "\n")...)
+		lines = append(lines, "")
+	}
+	if len(all) == 0 {
+		lines = append(lines, "nothing is changed in the guest")
+	}
+	return lines, nil
+}
+
+// preview implements wizard.PreviewFunc.
+func (p *previewer) preview(ctx context.Context, form answers.Form, handIn bool) (wizard.Preview, error) {
+	reqs, err := p.requests(form)
 	if err != nil {
 		return wizard.Preview{}, err
 	}
 	var out wizard.Preview
 	places := p.newPlaces()
-	for i, req := range reqs {
+	for _, req := range reqs {
 		vm, plan, err := p.plan(ctx, req)
 		if err != nil {
 			return wizard.Preview{}, err
-		}
-		if vm.Name == "" {
-			vm.Name = doc.drafts[i].Name
 		}
 		pace := paceOf(p.past(), req.Job.Convert)
 		out.Past = pace.jobs

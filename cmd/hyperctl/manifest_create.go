@@ -287,7 +287,7 @@ func createScreen(ctx context.Context, con *console, o *createOptions, form answ
 	opt := wizard.Options{
 		In: con.in, Out: con.out.(*os.File), Now: con.now, Theme: theme, NoColor: !con.style.color, UTF8: con.style.utf8,
 		Form: form, Notes: lost, Dir: dir, File: o.save, Copy: o.copy, Files: hostFiles{}, Keep: con.keepDraft,
-		Defaults: ahead.def.fields(), Preview: ahead.preview,
+		Defaults: ahead.def.fields(), Preview: ahead.preview, Changes: ahead.changes,
 		Save: func(path string, content []byte, replace bool) error {
 			return saveManifest(path, content, replace || o.replace)
 		},

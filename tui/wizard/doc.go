@@ -78,6 +78,7 @@ type Options struct {
 	Files    Files
 	Defaults answers.Defaults // the daemon's; what is not among them is the product's
 	Preview  PreviewFunc      // nil = nothing can be told beforehand
+	Changes  ChangesFunc      // nil = guests cannot be looked into from here
 	// Keep keeps the answers across a crash. It is called after changes, never twice at the same time.
 	Keep func(answers.Form) error
 	// Save writes the manifest. A file that is there is fs.ErrExist unless it may be replaced.

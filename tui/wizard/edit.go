@@ -15,9 +15,13 @@ import (
 )
 
 // views are how the review shows the manifest.
-var views = []string{"YAML", "JSON", "difference from the defaults", "command line", "plan"}
+var views = []string{"YAML", "JSON", "difference from the defaults", "command line", "plan", "changes in the guest"}
 
-const viewPlan = 4
+// The views that have a key of their own.
+const (
+	viewPlan    = 4
+	viewChanges = 5
+)
 
 // choices are the ways to end, in the order in which the review has them.
 var choices = []struct {

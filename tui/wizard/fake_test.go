@@ -3,8 +3,10 @@ package wizard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +29,7 @@ type fake struct {
 	facts map[string]Facts
 	draft answers.Form
 	ahead Preview
+	looks int       // into guests
 	asked []version // what previews were made of
 	saved map[string]string
 	fails error
@@ -98,6 +101,13 @@ func (f *fake) preview(_ context.Context, _ answers.Form, copy bool) (Preview, e
 	return f.ahead, f.fails
 }
 
+func (f *fake) changes(_ context.Context, _ answers.Form, vm int) ([]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looks++
+	return strings.Split(fmt.Sprintf("warning H2K-FIX-003: VM %d has no room in /boot", vm+1)+"\n/etc/fstab: stable names\n--- a/etc/fstab\n+++ b/etc/fstab\n@@ -1 +1 @@\n-/dev/sda2 / ext4\n+UUID=6c1e\x1b[2J / ext4\n", "\n"), f.fails
+}
+
 func (f *fake) keep(form answers.Form) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -119,7 +129,7 @@ func (f *fake) save(path string, content []byte, replace bool) error {
 func screen(tb testing.TB, f *fake, w, h int, change func(*Options)) *model {
 	tb.Helper()
 	o := Options{
-		Now: func() time.Time { return noon }, Theme: "mono", UTF8: true, Form: answers.New(), Dir: "/vm/web01", Files: f, Keep: f.keep, Save: f.save, Preview: f.preview,
+		Now: func() time.Time { return noon }, Theme: "mono", UTF8: true, Form: answers.New(), Dir: "/vm/web01", Files: f, Keep: f.keep, Save: f.save, Preview: f.preview, Changes: f.changes,
 	}
 	if change != nil {
 		change(&o)

@@ -121,6 +121,37 @@ func TestWhatWouldFailIsAskedFor(t *testing.T) {
 	}
 }
 
+// TestGuestsAreLookedIntoOnce, when somebody asks, and again when the answers are others. Nothing is left running at the end.
+func TestGuestsAreLookedIntoOnce(t *testing.T) {
+	f := newFake()
+	m := screen(t, f, 80, 24, oneVM)
+	keys(m, "4", "v", "v", "v", "v", "v")
+	if f.looks != 0 || !strings.Contains(m.View(), "P looks into the guest") {
+		t.Errorf("looked %d times:\n%s", f.looks, m.View())
+	}
+	_, cmd := m.Update(press("P"))
+	if !strings.Contains(m.View(), "looking into the guest") {
+		t.Errorf("%s", m.View())
+	}
+	drive(m, cmd)
+	m.changes.end()
+	keys(m, "P", "v", "P")
+	if f.looks != 1 || !strings.Contains(m.View(), "+UUID=6c1e") {
+		t.Errorf("looked %d times:\n%s", f.looks, m.View())
+	}
+	keys(m, "3")
+	field(t, m, "output_format")
+	keys(m, "right", "tab", "P")
+	if f.looks != 2 {
+		t.Errorf("looked %d times", f.looks)
+	}
+	f.fails = errors.New("there is no libguestfs")
+	keys(m, "i", "P")
+	if !strings.Contains(m.View(), "cannot look into the guest: there is no libguestfs") {
+		t.Errorf("%s", m.View())
+	}
+}
+
 // TestPreviewTexts: what is known is said, and what is not known too.
 func TestPreviewTexts(t *testing.T) {
 	one := Planned{Took: 90 * time.Second, Known: true}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -78,6 +79,7 @@ type model struct {
 	choice int // among the ways to end
 
 	preview previews
+	changes changes
 	result  Result
 }
 
@@ -117,6 +119,7 @@ func newModel(ctx context.Context, o Options, profile termenv.Profile) (*model, 
 	}
 	m.actions, m.fields = actions(), answers.FieldsWith(o.Defaults)
 	m.result.Copy = o.Copy
+	m.changes.running = new(sync.WaitGroup)
 	m.files = browser{dir: o.Dir, facts: map[string]probed{}}
 	if len(o.Notes) > 0 {
 		m.say(look.Warn, "not carried over: "+strings.Join(o.Notes, ", "))
@@ -155,6 +158,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case savedMsg:
 		cmd = m.gotSaved(msg)
+	case changesMsg:
+		m.gotChanges(msg)
 	case previewMsg:
 		m.gotPreview(msg)
 	}

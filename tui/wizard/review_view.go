@@ -48,6 +48,8 @@ func (m *model) viewLines(w int) []line {
 		return m.commandLines(w)
 	case viewPlan:
 		return m.planLines(w)
+	case viewChanges:
+		return m.changesLines(w)
 	}
 	return m.manifestLines(w)
 }

@@ -45,6 +45,8 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		}
 	}()
 	_, err = p.Run()
+	cancel()
+	m.changes.end()
 	if o.Keep != nil {
 		if kerr := keep.last(m.form, m.result.Action == Left && m.kept != m.version); kerr != nil && err == nil {
 			err = kerr

@@ -94,6 +94,7 @@ var pages = []struct {
 	{name: "review-fails", opt: oneVM, keys: []string{"4", "p", "enter"}, change: func(f *fake) {
 		f.ahead.VMs[0] = Planned{Name: "web01", Code: manifest.CodeSourceTruncated, Fails: "the image ends at 3.0 GiB, its header says 40 GiB", Hint: "Copy the file again."}
 	}},
+	{name: "review-changes", opt: oneVM, keys: []string{"4", "P"}},
 	{name: "review-unknown", opt: oneVM, keys: []string{"4", "p"}, change: unknown},
 	{name: "review", opt: oneVM, keys: []string{"4"}},
 	{name: "review-json", opt: oneVM, keys: []string{"4", "v"}},
@@ -211,7 +212,7 @@ func fits(t interface {
 func TestAnyKeysOnAnySize(t *testing.T) {
 	names := []string{"enter", "esc", "up", "down", "left", "right", "pgdown", "pgup", "home", "end", "tab", "shift+tab", "backspace", "delete", "ctrl+u",
 		"ctrl+k", "space", "日本語é", "\x00\x1b", "{", "/vm/web01/web01.ova"}
-	for _, c := range "?/hjklbdvixacJTyYnp1234[]:.Qg~'\"," {
+	for _, c := range "?/hjklbdvixacJTyYnpP1234[]:.Qg~'\"," {
 		names = append(names, string(c))
 	}
 	rapid.Check(t, func(rt *rapid.T) {
