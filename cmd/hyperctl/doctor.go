@@ -34,7 +34,7 @@ what only some people need is a warning.`,
 			return runDoctor(cmd.Context(), con)
 		},
 	}
-	cmd.Flags().BoolVar(&dropIn, "systemd-dropin", false, "print a drop-in for the daemon's unit that lets it write the configured directories")
+	cmd.Flags().BoolVar(&dropIn, "systemd-dropin", false, "print a drop-in for the daemon's unit that lets it reach the configured directories")
 	return cmd
 }
 
@@ -77,7 +77,7 @@ func (c *console) doctorOptions() doctor.Options {
 	if path, err := filepath.Abs(c.opts.daemonConfig); err == nil && exists(path) {
 		o.Settings = path
 	}
-	o.OutputDir, o.Directories = conf.OutputDir, written(conf)
+	o.OutputDir, o.Directories, o.Sources = conf.OutputDir, written(conf), conf.ImportRoots
 	dir, err := findWorkflowDir(c.opts.workflowDir, c.opts.daemonConfig, defaultWorkflowDirs)
 	if err != nil {
 		return o
@@ -132,6 +132,6 @@ func runDropIn(con *console) error {
 	if fault != nil {
 		return fault
 	}
-	_, err := io.WriteString(con.out, doctor.DropIn(written(conf)))
+	_, err := io.WriteString(con.out, doctor.DropIn(written(conf), conf.ImportRoots))
 	return err
 }

@@ -43,6 +43,7 @@ type Options struct {
 	// Settings is the daemon's configuration file, and SettingsFault what is wrong with it; "" = there is none, or nothing.
 	Settings, SettingsFault string
 	Directories             []string // absolute: where the configuration lets the daemon write
+	Sources                 []string // absolute: its import roots
 	Accel                   func(ctx context.Context) (kvm bool, why string)
 	Daemon                  func() (running bool, text string)             // nil leaves the daemon out
 	Unit                    func(ctx context.Context) (u Unit, there bool) // nil leaves systemd out
@@ -92,6 +93,9 @@ func Run(ctx context.Context, o Options) []Finding {
 func checkGuestfs(ctx context.Context, _ Options) (Verdict, string, string) {
 	version, err := guestfs.Available(ctx)
 	if err != nil {
+		if _, missing := exec.LookPath("guestfish"); missing == nil {
+			return Fail, err.Error(), "what it says; without libguestfs disks are converted as they are"
+		}
 		return Fail, err.Error(), "apt install libguestfs-tools, or dnf install guestfs-tools; without it disks are converted as they are"
 	}
 	return OK, version, ""

@@ -101,11 +101,11 @@ func TestMay(t *testing.T) {
 }
 
 func TestDropIn(t *testing.T) {
-	if got := DropIn([]string{"/var/lib/hyper2kvm/workflow", "/var/lib/hyper2kvm/output", ""}); strings.Contains(got, "[Service]") {
+	if got := DropIn([]string{"/var/lib/hyper2kvm/workflow", "/var/lib/hyper2kvm/output", ""}, []string{"/srv/exports"}); strings.Contains(got, "[Service]") {
 		t.Errorf("nothing is needed, got %s", got)
 	}
-	got := DropIn([]string{"/srv/vm/workflow", "/srv/vm", `/mnt/big "disk" 100%`})
-	for _, want := range []string{`RequiresMountsFor="/srv/vm"`, `ReadWritePaths="/srv/vm"`, `#   install -d -m 2750 -o hyper2kvm -g hyper2kvm '/srv/vm'`, `ReadWritePaths="/mnt/big \"disk\" 100%%"`} {
+	got := DropIn([]string{"/srv/vm/workflow", "/srv/vm", `/mnt/big "disk" 100%`}, []string{"/home/vm"})
+	for _, want := range []string{`RequiresMountsFor="/srv/vm"`, "ProtectHome=read-only", `ReadWritePaths="/srv/vm"`, `#   install -d -m 2750 -o hyper2kvm -g hyper2kvm '/srv/vm'`, `ReadWritePaths="/mnt/big \"disk\" 100%%"`} {
 		if !strings.Contains(got, want+"\n") {
 			t.Errorf("%s is not in\n%s", want, got)
 		}

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// DropIn returns a drop-in for the daemon's systemd unit that lets it write the directories that a configuration names, which are absolute,
-// beside those that the unit allows by itself. All directories that jobs move between must lie below one of them: each is a mount of its own inside the
-// unit, and a rename does not cross mounts.
-func DropIn(dirs []string) string {
-	paths := needed(dirs)
-	if len(paths) == 0 {
-		return "# Nothing is needed: the unit may write all of them.\n"
+// DropIn returns a drop-in for the daemon's systemd unit that lets it write and read the directories that a configuration names, which are
+// absolute, beside those that the unit allows by itself. All directories that jobs move between must lie below one of them: each is a mount
+// of its own inside the unit, and a rename does not cross mounts.
+func DropIn(writes, reads []string) string {
+	paths, homes := needed(writes), slices.ContainsFunc(slices.Concat(writes, reads), inHome)
+	if len(paths) == 0 && !homes {
+		return "# Nothing is needed: the unit may write and read all of them.\n"
 	}
 	var b strings.Builder
 	b.WriteString("# This belongs into " + dropInFile + ". The unit does not start before the directories are there:\n")
@@ -28,7 +28,15 @@ func DropIn(dirs []string) string {
 	for _, p := range paths {
 		fmt.Fprintf(&b, "ReadWritePaths=%s\n", systemdPath(p))
 	}
+	if homes {
+		b.WriteString("ProtectHome=read-only\n")
+	}
 	return b.String()
+}
+
+// inHome reports whether ProtectHome= hides a path from the unit.
+func inHome(path string) bool {
+	return slices.ContainsFunc([]string{"/home", "/root", "/run/user"}, func(h string) bool { return within(h, path) })
 }
 
 // dropInFile is where DropIn's text belongs.

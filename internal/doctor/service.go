@@ -21,6 +21,7 @@ import (
 type Unit struct {
 	Start    string   // the command line, as systemd prints it
 	Writable []string // directories that it may write
+	NoHomes  bool     // /home, /root and /run/user are hidden from it
 }
 
 // unitName is the daemon's unit.
@@ -33,7 +34,7 @@ const unitTime = 5 * time.Second
 func FindUnit(ctx context.Context) (Unit, bool) {
 	ctx, cancel := context.WithTimeout(ctx, unitTime)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "systemctl", "show", "--property=LoadState,ExecStart,ReadWritePaths", unitName).Output()
+	out, err := exec.CommandContext(ctx, "systemctl", "show", "--property=LoadState,ExecStart,ReadWritePaths,ProtectHome", unitName).Output()
 	if err != nil {
 		return Unit{}, false
 	}
@@ -51,6 +52,8 @@ func parseUnit(out []byte) (Unit, bool) {
 			loaded = value == "loaded"
 		case "ExecStart":
 			u.Start = value
+		case "ProtectHome":
+			u.NoHomes = value == "yes" || value == "tmpfs"
 		case "ReadWritePaths":
 			for _, p := range strings.Fields(value) {
 				u.Writable = append(u.Writable, strings.TrimLeft(p, "-+"))
@@ -71,7 +74,7 @@ func checkSettings(_ context.Context, o Options) (Verdict, string, string) {
 	return OK, o.Settings, ""
 }
 
-// checkUnit looks whether the daemon's unit may write the directories that the configuration names.
+// checkUnit looks whether the daemon's unit may write and read the directories that the configuration names.
 func checkUnit(ctx context.Context, o Options) (Verdict, string, string) {
 	if o.Unit == nil || o.SettingsFault != "" {
 		return "", "", ""
@@ -87,7 +90,8 @@ func checkUnit(ctx context.Context, o Options) (Verdict, string, string) {
 			closed = append(closed, dir)
 		}
 	}
-	if len(closed) > 0 {
+	hidden := slices.DeleteFunc(slices.Concat(o.Directories, o.Sources), func(dir string) bool { return !u.NoHomes || !inHome(dir) })
+	if len(closed)+len(hidden) > 0 {
 		var fix []string
 		for _, dir := range closed {
 			if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
@@ -96,9 +100,13 @@ func checkUnit(ctx context.Context, o Options) (Verdict, string, string) {
 		}
 		fix = append(fix, "mkdir -p "+filepath.Dir(dropInFile), "hyperctl doctor --systemd-dropin >"+dropInFile, "systemctl daemon-reload",
 			"systemctl restart "+unitName)
-		return Fail, unitName + " may not write " + strings.Join(closed, ", "), strings.Join(fix, " && ")
+		what := " may not write " + strings.Join(closed, ", ")
+		if len(closed) == 0 {
+			what = " may not read " + strings.Join(hidden, ", ")
+		}
+		return Fail, unitName + what, strings.Join(fix, " && ")
 	}
-	return OK, unitName + " may write where jobs and results are", ""
+	return OK, unitName + " may reach its directories", ""
 }
 
 // checkKernels looks whether the daemon's user may read the kernels that libguestfs makes its appliance of. It takes the newest, so that one

@@ -12,8 +12,8 @@ import (
 
 func TestParseUnit(t *testing.T) {
 	u, there := parseUnit([]byte("ExecStart={ path=/usr/bin/hyper2kvmd ; argv[]=/usr/bin/hyper2kvmd --config /etc/c.yaml ; ignore_errors=no }\n" +
-		"ReadWritePaths=/var/lib/hyper2kvm -/srv/kvm\nLoadState=loaded\n"))
-	if !there || !slices.Contains(strings.Fields(u.Start), "/etc/c.yaml") || !slices.Equal(u.Writable, []string{"/var/lib/hyper2kvm", "/srv/kvm"}) {
+		"ReadWritePaths=/var/lib/hyper2kvm -/srv/kvm\nLoadState=loaded\nProtectHome=yes\n"))
+	if !there || !u.NoHomes || !slices.Contains(strings.Fields(u.Start), "/etc/c.yaml") || !slices.Equal(u.Writable, []string{"/var/lib/hyper2kvm", "/srv/kvm"}) {
 		t.Errorf("%v %+v", there, u)
 	}
 	if _, there := parseUnit([]byte("LoadState=not-found\nReadWritePaths=\n")); there {
@@ -25,7 +25,7 @@ func TestUnit(t *testing.T) {
 	const settings = "/etc/hyper2kvm/workflow-daemon.yaml"
 	unit := func(writable ...string) func(context.Context) (Unit, bool) {
 		return func(context.Context) (Unit, bool) {
-			return Unit{Start: "{ argv[]=/usr/bin/hyper2kvmd --config " + settings + " ; }", Writable: writable}, true
+			return Unit{Start: "{ argv[]=/usr/bin/hyper2kvmd --config " + settings + " ; }", Writable: writable, NoHomes: true}, true
 		}
 	}
 	for name, c := range map[string]struct {
@@ -35,6 +35,7 @@ func TestUnit(t *testing.T) {
 	}{
 		"own directories":       {o: Options{Settings: settings, Directories: []string{"/var/lib/hyper2kvm/workflow", "/var/log/hyper2kvm"}, Unit: unit("/var/lib/hyper2kvm")}, want: OK},
 		"elsewhere":             {o: Options{Settings: settings, Directories: []string{"/srv/kvm/out"}, Unit: unit("/var/lib/hyper2kvm")}, want: Fail, says: "/srv/kvm/out"},
+		"sources in a home":     {o: Options{Settings: settings, Sources: []string{"/srv/a", "/home/vm"}, Unit: unit()}, want: Fail, says: "may not read /home/vm"},
 		"with a drop-in":        {o: Options{Settings: settings, Directories: []string{"/srv/kvm/out"}, Unit: unit("/var/lib/hyper2kvm", "/srv/kvm")}, want: OK},
 		"another configuration": {o: Options{Settings: "/home/a/c.yaml", Directories: []string{"/srv"}, Unit: unit()}},
 		"no unit":               {o: Options{Settings: settings, Directories: []string{"/srv"}, Unit: func(context.Context) (Unit, bool) { return Unit{}, false }}},
