@@ -28,11 +28,23 @@ func openImage(ctx context.Context, path, format string) (disk.Image, error) {
 	if err != nil {
 		return nil, imageFailure(path, err)
 	}
+	if err := isDescription(path, format); err != nil {
+		return nil, err
+	}
 	img, err := formats.OpenPath(ctx, real, formats.OpenOptions{Format: format})
 	if err != nil {
 		return nil, imageFailure(path, err)
 	}
 	return img, nil
+}
+
+// isDescription is the error for a file that describes a VM, which would be taken for a very small raw disk; nil if it is none, or its format
+// was stated.
+func isDescription(path, format string) error {
+	if ext := strings.ToLower(filepath.Ext(path)); format != "" || ext != ".ovf" && ext != ".vmx" {
+		return nil
+	}
+	return imageFailure(path, &disk.Error{Op: "open", File: filepath.Base(path), Off: -1, Kind: disk.ErrFormat, Detail: "it describes a VM and holds no disk"})
 }
 
 // imageCodes maps the kinds of errors of the engine to the codes that explain knows.

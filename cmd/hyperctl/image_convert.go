@@ -165,6 +165,11 @@ func runImageConvert(ctx context.Context, con *console, o convertOptions) error 
 		return err
 	}
 	defer img.Close()
+	if layers := formats.Describe(img); len(layers) > 0 {
+		for _, n := range layers[0].Notes {
+			con.note("%s: %s", o.source, n)
+		}
+	}
 	doc, err := o.convert(ctx, con, img)
 	if err != nil {
 		return err

@@ -20,6 +20,9 @@ func (o convertOptions) open(ctx context.Context, con *console) (disk.Image, err
 	if err != nil {
 		return nil, imageFailure(o.source, err)
 	}
+	if err := isDescription(o.source, o.sourceFormat); err != nil {
+		return nil, err
+	}
 	var f disk.File
 	if f, err = disk.OpenFile(real); err != nil {
 		return nil, imageFailure(o.source, err)

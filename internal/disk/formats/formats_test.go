@@ -299,3 +299,28 @@ func TestEveryFormatChecksItself(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesThatContentContradicts holds that a raw disk under the name of another format is said to be one, where nobody stated the format.
+func TestNamesThatContentContradicts(t *testing.T) {
+	for _, c := range []struct{ name, format, note string }{
+		{"web01.vmdk", "", "VMware VMDK image"},
+		{"web01.VHDX", "", "VHDX image"},
+		{"web01.ovf", "", "description of a VM"},
+		{"web01.vmdk", "raw", ""},
+		{"web01-flat.vmdk", "", ""},
+		{"web01-F002.VMDK", "", ""},
+		{"web01.img", "", ""},
+		{"web01", "", ""},
+		{"web01.vhd", "", "VHD image"},
+	} {
+		img, err := formats.Open(t.Context(), disktest.NewMemFile(c.name, make([]byte, 4096)), formats.OpenOptions{Format: c.format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes := strings.Join(formats.Describe(img)[0].Notes, "; ")
+		if c.note == "" && notes != "" || !strings.Contains(notes, c.note) {
+			t.Errorf("%s as %q: notes %q, want %q", c.name, c.format, notes, c.note)
+		}
+		img.Close()
+	}
+}

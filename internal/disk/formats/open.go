@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/disk/raw"
 )
 
 // OpenOptions say how to open an image. The zero value probes the format and opens no other file.
@@ -58,7 +59,13 @@ func (c *chain) image(ctx context.Context, f disk.File, name, want string) (disk
 		f.Close()
 		return nil, err
 	}
-	return got.open(ctx, f, disk.Env{Open: c.sibling, OpenImage: c.parent, Siblings: c.siblings})
+	img, err := got.open(ctx, f, disk.Env{Open: c.sibling, OpenImage: c.parent, Siblings: c.siblings})
+	if m, ok := img.(*raw.Image); ok && want == "" {
+		if title := titleOfName(f.Name()); title != "" {
+			m.Note(fmt.Sprintf("by its name this is a %s, by its content it is not: it is taken for a raw disk; is it whole?", title))
+		}
+	}
+	return img, err
 }
 
 // admit decides whether a file may be the next layer, and which format it has.

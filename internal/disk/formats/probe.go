@@ -2,6 +2,10 @@ package formats
 
 import (
 	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
 
 	"hyper2kvm/internal/disk"
 )
@@ -59,3 +63,25 @@ func byName(name string) (format, bool) {
 	}
 	return format{}, false
 }
+
+// titleOfName returns the title of the format, other than raw, that the extension of a name belongs to; "" if there is none. The flat extents
+// of a VMDK have its extension and are raw.
+func titleOfName(name string) string {
+	if flatExtent.MatchString(name) {
+		return ""
+	}
+	ext := strings.ToLower(strings.TrimPrefix(path.Ext(name), "."))
+	for _, c := range list() {
+		if slices.Contains(c.Extensions, ext) {
+			return c.Title
+		}
+	}
+	switch ext {
+	case "ovf", "vmx":
+		return "description of a VM"
+	}
+	return ""
+}
+
+// flatExtent matches how VMware and qemu name flat extents: web-flat.vmdk, web-f001.vmdk.
+var flatExtent = regexp.MustCompile(`(?i)-(flat|f[0-9]{3,})\.vmdk$`)

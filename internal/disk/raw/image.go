@@ -10,7 +10,10 @@ import (
 )
 
 // Image is a raw image. Its size is the file's, whether or not that is a multiple of a sector.
-type Image struct{ f disk.File }
+type Image struct {
+	f    disk.File
+	note string
+}
 
 // Open returns the content of f. Every file is a raw image, so the only error is a size beyond disk.MaxSize. A raw image names
 // no other file: env is not used. It owns f from then on, and closes it when it fails.
@@ -22,6 +25,9 @@ func Open(_ context.Context, f disk.File, _ disk.Env) (*Image, error) {
 	}
 	return &Image{f: f}, nil
 }
+
+// Note makes Describe say something more about the image, which who opened it knows. It is called before the image is used.
+func (m *Image) Note(text string) { m.note = text }
 
 // Size returns the size of the file in bytes.
 func (m *Image) Size() int64 { return m.f.Size() }
@@ -70,6 +76,9 @@ func (m *Image) Extent(_ context.Context, off int64) (disk.Extent, error) {
 // Describe returns the one layer of a raw image.
 func (m *Image) Describe() []disk.Info {
 	info := disk.Info{Format: "raw", Files: []string{m.f.Name()}, Size: m.f.Size()}
+	if m.note != "" {
+		info.Notes = append(info.Notes, m.note)
+	}
 	if m.f.Size()%disk.SectorSize != 0 {
 		info.Notes = append(info.Notes, fmt.Sprintf("the size is not a multiple of %d bytes; it is kept as it is", disk.SectorSize))
 	}
