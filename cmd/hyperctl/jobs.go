@@ -13,7 +13,7 @@ import (
 // ever added.
 type jobDoc struct {
 	queue.Job
-	Stage       string   `json:"stage,omitempty"`
+	Stage       string   `json:"stage,omitempty"`            // under way, or in which it failed
 	Percent     *float64 `json:"percent,omitempty"`          // of the stage under way
 	BytesPerSec *float64 `json:"bytes_per_second,omitempty"` //
 	ETASeconds  *float64 `json:"eta_seconds,omitempty"`      // of the stage under way; absent = not known
@@ -22,7 +22,7 @@ type jobDoc struct {
 }
 
 func newJobDoc(j queue.Job, now time.Time) jobDoc {
-	d := jobDoc{Job: j, Priority: cmp.Or(j.Priority, queue.PriorityNormal)}
+	d := jobDoc{Job: j, Stage: j.Stage, Priority: cmp.Or(j.Priority, queue.PriorityNormal)}
 	d.Hint = hintOf(j)
 	if p := j.Progress; p != nil && j.State == queue.Running {
 		d.Stage = p.Stage

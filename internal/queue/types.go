@@ -137,12 +137,12 @@ type Job struct {
 	Progress     *Progress       `json:"progress,omitempty"`
 	OutputDir    string          `json:"output_dir,omitempty"`
 	Code         string          `json:"code,omitempty"`
-	Stage        string          `json:"stage,omitempty"` // in which it failed; of a running job see Progress
 	Hint         string          `json:"hint,omitempty"`
 	Warnings     int             `json:"warnings,omitempty"`
 	Submitter    *uint32         `json:"submitter_uid,omitempty"`
 	Priority     int             `json:"priority,omitempty"` // PriorityLast to PriorityFirst; 0 = nothing was said: PriorityNormal
 	LogPath      string          `json:"log,omitempty"`
+	Stage        string          `json:"stage,omitempty"`  // in which it failed; of a running job see Progress
 	Record       json.RawMessage `json:"record,omitempty"` // the meta.json or error.json as it stands, only from Find
 }
 
