@@ -21,6 +21,15 @@ type jobDoc struct {
 	Priority    int      `json:"priority"`                   // 1 (last) to 100 (first)
 }
 
+// columns implements ordered.
+func (jobDoc) columns() []string {
+	return []string{
+		"id", "job_id", "name", "original_name", "kind", "state", "reason", "path", "size", "date", "queued_at", "started_at", "finished_at",
+		"output_dir", "code", "hint", "warnings", "submitter_uid", "priority", "log", "stage", "percent", "bytes_per_second", "eta_seconds",
+		"age_seconds",
+	}
+}
+
 func newJobDoc(j queue.Job, now time.Time) jobDoc {
 	d := jobDoc{Job: j, Stage: j.Stage, Priority: cmp.Or(j.Priority, queue.PriorityNormal)}
 	d.Hint = hintOf(j)
@@ -141,6 +150,9 @@ func jobKey(j queue.Job) string {
 func stageText(j queue.Job) string {
 	if j.State == queue.Done && j.Warnings > 0 { // a success that a person should look at
 		return count(j.Warnings, "warning", "warnings")
+	}
+	if j.State == queue.Failed {
+		return clean(j.Stage)
 	}
 	p := j.Progress
 	if p == nil || j.State != queue.Running || p.Stage == "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,16 +11,28 @@ import (
 
 	"hyper2kvm/internal/convert"
 	"hyper2kvm/internal/manifest"
+	"hyper2kvm/internal/queue"
 	"hyper2kvm/internal/version"
+	"hyper2kvm/tui/wizard"
 )
 
-// runPlan prints what would be done, and submits nothing. Defaults are those of the daemon's configuration where there is one
-// that can be read.
+// dryRunDoc is what would become of one job, in JSON and YAML.
+type dryRunDoc struct {
+	convert.Plan
+	Reserves int64    `json:"reserves_bytes"`              // of the output's file system; 0 = not known before a source is unpacked
+	Seconds  *float64 `json:"estimated_seconds,omitempty"` // as the last jobs went; absent = not known
+	Apart    []string `json:"estimate_leaves_out,omitempty"`
+}
+
+// runPlan prints what would be done, how long it takes and what room it needs, and submits nothing. Defaults are those of the daemon's
+// configuration where there is one that can be read.
 func runPlan(ctx context.Context, con *console, parcels []parcel) error {
-	def := con.jobDefaults()
-	var plans []convert.Plan
+	look := con.newPreviewer("")
+	var docs []dryRunDoc
+	ahead := wizard.Preview{}
+	room := look.newPlaces()
 	for _, p := range parcels {
-		reqs, err := p.requests(def)
+		reqs, err := p.requests(look.def.jobs)
 		if err != nil {
 			return err
 		}
@@ -29,25 +42,60 @@ func runPlan(ctx context.Context, con *console, parcels []parcel) error {
 				return planFailure(p.name(), req, err)
 			}
 			plan.DryRun = true
-			plans = append(plans, plan)
+			past := paceOf(look.past(), req.Job.Convert)
+			vm := wizard.Planned{Name: req.Job.Name}
+			vm.Took, vm.Apart, vm.Known = past.estimate(req.Job, plan)
+			d := dryRunDoc{Plan: plan, Reserves: plan.Reserves(req.Job), Apart: vm.Apart}
+			if vm.Known {
+				d.Seconds = new(vm.Took.Seconds())
+			}
+			docs, ahead.VMs, ahead.Past = append(docs, d), append(ahead.VMs, vm), past.jobs
+			room.add(wizard.Place{
+				What: "output", Dir: cmp.Or(req.Job.Convert.OutputDir, look.def.outputDir), Need: d.Reserves, Vague: d.Reserves == 0,
+				Repairs: d.Reserves > plan.MaxBytes,
+			})
 		}
 	}
 	if !con.opts.output.people() {
-		return printAll(con, view[convert.Plan]{
-			name: func(p convert.Plan) string { return p.Name },
-			doc:  func(p convert.Plan) any { return p },
-		}, all(plans))
+		return printAll(con, view[dryRunDoc]{
+			name: func(d dryRunDoc) string { return d.Name },
+			doc:  func(d dryRunDoc) any { return d },
+		}, all(docs))
 	}
-	return con.printOne(plans, "", func(w io.Writer) {
-		for i, p := range plans {
+	ahead.Places = room.list
+	if look.sp != nil {
+		if st, live, err := look.sp.Status(); err == nil && live == queue.LiveRunning {
+			ahead.Before = st.Counts.Queued
+		}
+	}
+	return con.printOne(docs, "", func(w io.Writer) {
+		for i, d := range docs {
 			if i > 0 {
 				fmt.Fprintln(w)
 			}
-			if err := p.Write(w); err != nil {
+			if err := d.Plan.Write(w); err != nil {
 				return // w is a buffer
 			}
 		}
+		writeAhead(w, ahead)
 	})
+}
+
+// writeAhead tells how long the planned jobs take, what is before them, and what room there is.
+func writeAhead(w io.Writer, ahead wizard.Preview) {
+	fmt.Fprintln(w)
+	for _, line := range []string{ahead.Time(), ahead.Turn()} {
+		if line != "" {
+			fmt.Fprintln(w, cleanLine(line))
+		}
+	}
+	for _, place := range ahead.Places {
+		line := place.String()
+		if place.Short() {
+			line += ": the space runs short, so that the job waits for more"
+		}
+		fmt.Fprintln(w, cleanLine(line))
+	}
 }
 
 // jobDefaults are the answers for what a manifest leaves open.

@@ -31,7 +31,47 @@ type statusDoc struct {
 	UptimeSeconds *float64       `json:"uptime_seconds,omitempty"`
 	AgeSeconds    *float64       `json:"heartbeat_age_seconds,omitempty"`
 	HeldBy        []heldReason   `json:"held_by,omitempty"` // why entries wait, the commonest reason first
+	Left          []leftDoc      `json:"left,omitempty"`    // requests that wait for a daemon that does not run
 	queue.Status
+}
+
+// leftDoc is a request that waits for the daemon.
+type leftDoc struct {
+	Verb     string `json:"verb"`
+	Job      string `json:"job,omitempty"`
+	Priority int    `json:"priority,omitempty"`
+	By       string `json:"by,omitempty"` // as they say
+	Reason   string `json:"reason,omitempty"`
+}
+
+// leftFor are the requests that a daemon finds when it starts.
+func leftFor(sp *queue.Spool) (left []leftDoc) {
+	all, err := sp.Left()
+	if err != nil {
+		return nil // there is no place for them yet
+	}
+	for _, c := range all {
+		left = append(left, leftDoc{c.Verb, c.Job, c.Priority, c.By, c.Reason})
+	}
+	return left
+}
+
+// String is a request on one line.
+func (l leftDoc) String() string {
+	s := l.Verb
+	if l.Job != "" {
+		s += " " + l.Job
+	}
+	if l.Priority != 0 {
+		s += " " + queue.PriorityText(l.Priority)
+	}
+	if l.By != "" {
+		s += ", by " + l.By
+	}
+	if l.Reason != "" {
+		s += ": " + l.Reason
+	}
+	return s
 }
 
 // statusRow is the status in TSV.
@@ -84,6 +124,9 @@ func runStatus(ctx context.Context, con *console) error {
 	if live == queue.LiveRunning || live == queue.LiveHung {
 		up, age := now.Sub(st.StartedAt).Seconds(), now.Sub(st.At).Seconds()
 		doc.UptimeSeconds, doc.AgeSeconds = &up, &age
+	}
+	if live == queue.LiveNotRunning || live == queue.LiveNeverStarted {
+		doc.Left = leftFor(sp)
 	}
 	err = con.printOne(doc, string(live), func(w io.Writer) { writeStatus(w, con.style, doc, now) })
 	if err != nil {
@@ -182,6 +225,13 @@ func writeStatus(w io.Writer, s style, d statusDoc, now time.Time) {
 			}
 			row("Space", "%s", text)
 		}
+	}
+	for i, l := range d.Left {
+		if i == maxReasonsShown {
+			row("", "%s more", count(len(d.Left)-i, "request", "requests"))
+			break
+		}
+		row("At start", "%s", l)
 	}
 	for i, h := range d.HeldBy {
 		if i == maxReasonsShown {

@@ -14,6 +14,9 @@ const outTSV outputMode = "tsv"
 // tabular is a document that has other columns in TSV than the plain fields that it has in JSON.
 type tabular interface{ row() any }
 
+// ordered is a document whose columns have another order than its fields, because a column that is new comes last.
+type ordered interface{ columns() []string }
+
 // tsvRow is what a document shows in TSV.
 func tsvRow(doc any) any {
 	if t, ok := doc.(tabular); ok {
@@ -104,8 +107,12 @@ func tsvHeadOf[T any](c *console, v view[T]) (string, error) {
 	return head, err
 }
 
-// plainFields are the fields of a documented type that hold one value, in their order.
+// plainFields are the fields of a documented type that hold one value, in their order: the columns. The order is a contract with scripts,
+// which testdata/tsv-columns.txt holds.
 func plainFields(t reflect.Type) []string {
+	if o, ok := reflect.Zero(t).Interface().(ordered); ok {
+		return o.columns()
+	}
 	types := map[string]reflect.Type{}
 	fieldTypes(t, types)
 	return slices.DeleteFunc(fieldsOf(t), func(name string) bool { return !isPlain(types[name]) })

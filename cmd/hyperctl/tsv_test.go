@@ -3,14 +3,21 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
 	"pgregory.net/rapid"
+
+	"hyper2kvm/internal/doctor"
+	"hyper2kvm/internal/manifest"
+	"hyper2kvm/internal/queue"
 )
 
 // TestTSVIsStable holds the columns of the list of jobs: new ones may come, at their place, but none goes.
@@ -89,11 +96,15 @@ func TestTSVKeepsEveryText(t *testing.T) {
 	})
 }
 
-// TestEveryDocumentHasColumns walks all commands: what prints documents prints them as TSV too, with the columns named once.
-func TestEveryDocumentHasColumns(t *testing.T) {
+const columnsFile = "testdata/tsv-columns.txt"
+
+// TestColumnsStay holds the columns of every document: none goes and none moves, for scripts count them; a new one comes last. Each is named
+// once, before the first line.
+func TestColumnsStay(t *testing.T) {
+	var got strings.Builder
 	for _, doc := range []any{
-		statusDoc{}, jobDoc{}, watchEvent{}, logDoc{}, answerDoc{}, pingDoc{}, versionDoc{}, codeDoc{}, settingDoc{}, bundleDoc{}, submitted{},
-		inspectDoc{}, planDoc{}, imageDoc{}, checkDoc{}, extentDoc{}, convertDoc{}, differenceDoc{},
+		statusDoc{}, jobDoc{}, queue.Held{}, watchEvent{}, logDoc{}, answerDoc{}, pingDoc{}, versionDoc{}, codeDoc{}, settingDoc{}, bundleDoc{}, submitted{},
+		inspectDoc{}, planDoc{}, dryRunDoc{}, imageDoc{}, checkDoc{}, extentDoc{}, convertDoc{}, differenceDoc{}, doctor.Finding{}, manifest.Problem{}, manifest.Field{},
 	} {
 		con := testConsole(io.Discard, nil)
 		con.opts.output = outTSV
@@ -105,6 +116,27 @@ func TestEveryDocumentHasColumns(t *testing.T) {
 		if err != nil || bytes.Count(again, []byte("\n")) != 1 {
 			t.Errorf("%T, the second time: %q, %v", doc, again, err)
 		}
+		head, _, _ := strings.Cut(string(first), "\n")
+		fmt.Fprintf(&got, "%T: %s\n", doc, strings.ReplaceAll(head, "\t", " "))
+		known := fieldsOf(reflect.TypeOf(tsvRow(doc)))
+		for name := range strings.SplitSeq(head, "\t") {
+			if !slices.Contains(known, name) {
+				t.Errorf("%T has a column %q, and no such field", doc, name)
+			}
+		}
+	}
+	if *update {
+		if err := os.WriteFile(columnsFile, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(columnsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.String() != string(want) {
+		t.Errorf("the columns are\n%s\nwant those of %s\n%s", got.String(), columnsFile, want)
 	}
 }
 

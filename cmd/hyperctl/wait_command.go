@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,20 +76,16 @@ func runWait(ctx context.Context, con *console, keys []string, o waitOptions) er
 	w := newWaiter(con, sp)
 	w.first = o.any
 	for _, j := range found {
-		if ended(j) {
-			w.tell(ctx, j)
-			continue
+		now, ref, err := locate(ctx, sp, j)
+		switch {
+		case len(keys) == 0 && errors.Is(err, queue.ErrNotFound): // it went into another job, or somebody took it away
+		case err != nil:
+			return jobFailure(jobKey(j), err)
+		case ended(now):
+			w.tell(ctx, now)
+		default:
+			open = append(open, ref)
 		}
-		ref, err := refOf(j)
-		if err != nil {
-			if j, err = sp.Find(ctx, jobKey(j)); err != nil { // it moved at this moment
-				return jobFailure(jobKey(j), err)
-			}
-			if ref, err = refOf(j); err != nil {
-				return err
-			}
-		}
-		open = append(open, ref)
 	}
 	if len(open) > maxFollowed {
 		return &failure{exit: exitError, what: fmt.Sprintf("%d jobs cannot be waited for one by one, at most %d", len(open), maxFollowed),
@@ -105,6 +102,27 @@ func runWait(ctx context.Context, con *console, keys []string, o waitOptions) er
 		}
 	}
 	return w.wait(ctx, open, o.timeout)
+}
+
+// moves is how often a job may move while it is looked for: it goes through three directories.
+const moves = 5
+
+// locate finds out where a job stands now, which may move at any moment. An ended one has no ref.
+func locate(ctx context.Context, sp *queue.Spool, j queue.Job) (queue.Job, queue.Submitted, error) {
+	var err error
+	for range moves {
+		if ended(j) {
+			return j, queue.Submitted{}, nil
+		}
+		var ref queue.Submitted
+		if ref, err = refOf(j); err == nil {
+			return j, ref, nil
+		}
+		if j, err = sp.Find(ctx, jobKey(j)); err != nil {
+			break
+		}
+	}
+	return j, queue.Submitted{}, err
 }
 
 // refOf knows an entry again by its inode, wherever it goes. A job of several files stands in a directory that the claim made: it is

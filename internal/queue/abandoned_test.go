@@ -160,6 +160,9 @@ func TestLeave(t *testing.T) {
 			t.Errorf("%+v: %v, want %v", tt.c, err, tt.want)
 		}
 	}
+	if left, err := client.Left(); err != nil || len(left) != 2 || left[0].Verb != VerbPause || left[1].Job != "a.vmdk" {
+		t.Errorf("left are %+v, %v", left, err)
+	}
 	if err := client.SetPaused("no daemon"); !errors.Is(err, ErrState) {
 		t.Errorf("a client paused the queue: %v", err)
 	}

@@ -130,6 +130,22 @@ func (s *Spool) Leave(c Control) error {
 	return err
 }
 
+// Left are the requests that wait for a daemon, in the order in which it will answer them, as far as this user may read them.
+func (s *Spool) Left() ([]Control, error) {
+	names, err := dirNames(s.own("control"), maxRequests)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	var all []Control
+	for _, name := range names {
+		if r, err := s.readRequest(name); err == nil {
+			all = append(all, r.Control)
+		}
+	}
+	return all, nil
+}
+
 // putRequest writes a request and says under which name.
 func (s *Spool) putRequest(c Control) (name string, err error) {
 	c.Schema = RecordSchema
