@@ -31,8 +31,7 @@ func checkQemuUser(_ context.Context, o Options) (Verdict, string, string) {
 		}
 		for dir := o.OutputDir; ; dir = filepath.Dir(dir) {
 			if st, err := os.Stat(dir); err == nil && !may(st, u.Uid, groups, 0o1) {
-				return Warn, fmt.Sprintf("the user %s, who starts VMs, cannot enter %s", name, dir),
-					"setfacl -m u:" + name + ":x " + dir + "; or set output_group and output_mode in the daemon's configuration"
+				return Warn, fmt.Sprintf("the user %s, who starts VMs, cannot enter %s", name, dir), openTo(name, st, dir)
 			}
 			if dir == "/" {
 				return OK, name + " can reach " + o.OutputDir, ""
@@ -56,4 +55,14 @@ func may(st fs.FileInfo, uid string, groups []string, right fs.FileMode) bool {
 		right <<= 3
 	}
 	return mode&right != 0
+}
+
+// openTo is what lets a user enter a directory: membership in its group where that helps.
+func openTo(name string, st fs.FileInfo, dir string) string {
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok && st.Mode()&0o010 != 0 && sys.Gid != 0 {
+		if g, err := user.LookupGroupId(strconv.Itoa(int(sys.Gid))); err == nil {
+			return "usermod --append --groups " + g.Name + " " + name + "; it holds for VMs that start from then on"
+		}
+	}
+	return "setfacl -m u:" + name + ":x " + dir + "; or set output_group and output_mode in the daemon's configuration"
 }
