@@ -43,7 +43,7 @@ func list() []format {
 }
 
 var rawFormat = format{
-	Format: Format{Name: "raw", Title: "raw image", Extensions: []string{"raw", "img", "bin", "dd"}, Read: true, Write: true, Compression: []string{""}},
+	Format: Format{Name: "raw", Title: "raw image", Extensions: []string{"raw", "img", "bin", "ami", "dd"}, Read: true, Write: true, Compression: []string{""}},
 	match:  func(*sample) bool { return true },
 	open: func(ctx context.Context, f disk.File, env disk.Env) (disk.Image, error) {
 		return opened(raw.Open(ctx, f, env))

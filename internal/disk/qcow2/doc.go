@@ -17,14 +17,16 @@
 // # Reading
 //
 // Versions 2 and 3, clusters of 512 bytes to 2 MiB, deflate and zstd, zero clusters, extended L2 entries with subclusters, external data
-// files that the opener lets through, and
-// backing files. A backing file without a stated format is raw: guessing would let the guest of a raw disk choose what the
-// host opens. Internal snapshots, dirty bitmaps and the saved state of a running machine are passed over. The refcounts are not
-// needed for reading and only Check looks at them.
+// files that the opener lets through, and backing files. A backing file without a stated format is raw: guessing would let the guest of
+// a raw disk choose what the host opens. Internal snapshots, dirty bitmaps and the saved state of a running machine are passed over, and
+// so are the refcounts, which reading does not need; only Check looks at all of these.
 //
-// Refused by name: encryption, the corrupt bit, incompatible feature bits that are not known here, and
-// version 1. Where the file ends before a cluster that is part of the disk's content does, reading it gives ErrTruncated and
-// not zeroes: a file cut short looks like that.
+// An image made with preallocation=metadata has a place for every cluster, and a file that is nearly all holes. Where the file is sparse,
+// its holes are in the map as zeroes.
+//
+// Refused by name: encryption, the corrupt bit, incompatible feature bits that are not known here, and version 1. Where the file ends
+// before a cluster that is part of the disk's content does, reading it gives ErrTruncated and not zeroes: a file cut short looks like
+// that.
 //
 // # Writing
 //

@@ -25,9 +25,9 @@ type Image struct {
 	closing   disk.Closing
 }
 
-// Open opens the image in f, its external data file through env.Open, and its backing file through env.OpenImage; a backing file whose format the image does not state is
-// asked for as raw. It takes ownership of f, and closes it on error. Errors: ErrFormat without the magic, and every other
-// kind of package disk for what doc.go lists.
+// Open opens the image in f, its external data file through env.Open, and its backing file through env.OpenImage; a backing file whose
+// format the image does not state is asked for as raw. It takes ownership of f, and closes it on error. Errors: ErrFormat without the
+// magic, and every other kind of package disk for what doc.go lists.
 func Open(ctx context.Context, f disk.File, env disk.Env) (*Image, error) {
 	img, err := open(ctx, f, env)
 	if err != nil {
