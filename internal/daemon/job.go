@@ -71,22 +71,22 @@ func (j *job) work(ctx context.Context) closing {
 	j.d.log.Info("job starts", "job", j.id, "entry", rec.Entry, "kind", rec.Kind)
 	j.asked = j.resolve(need)
 	if err := j.claim.Running(ctx); err != nil {
+		if end, reason := j.decided(); end == endCancel {
+			return j.fail(cancelFields(reason, j.id))
+		}
 		return j.goBack("the queue cannot write its records: " + err.Error())
 	}
 	out, err := j.attempt(ctx)
 	j.d.tallies.stages(out.report)
 	j.d.tallies.commands(out.report)
-	j.mu.Lock()
-	j.over = true
-	end, reason := j.ending, j.reason
-	j.mu.Unlock()
+	end, reason := j.decided()
 	switch {
+	case end == endCancel: // somebody was told so, whatever the child could still finish and whatever the queue can write now
+		return j.fail(out.withStages(cancelFields(reason, j.id), reason))
 	case j.d.queueFault(err):
 		return j.goBack("the queue cannot write its records: " + err.Error())
 	case err != nil:
 		return j.fail(failureFields(convert.Failure("", err)))
-	case end == endCancel: // somebody was told so, whatever the child could still finish
-		return j.fail(out.withStages(cancelFields(reason, j.id), reason))
 	case out.report != nil && out.failure == nil:
 		return j.done(out.report)
 	case end == endRequeue:
@@ -344,11 +344,13 @@ func (j *job) place(ctx context.Context, c *child, alive func()) error {
 	return nil
 }
 
-// decided says that the job has its result. Who wants to cancel it from here on is told that it is too late.
-func (j *job) decided() {
+// decided says that the end of the job is decided, and what was wished for it by then. Who wants to cancel it from here on is told that it is
+// too late.
+func (j *job) decided() (ending, string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.over = true
+	return j.ending, j.reason
 }
 
 // end ends a running job from outside; its own goroutine does the rest. It says false when it is too late.
