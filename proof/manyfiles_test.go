@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -55,6 +56,7 @@ func TestManyFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	busy := isBusy()
 	start := time.Now()
 	d := exec.Command(program("hyper2kvmd"), "--config", conf)
 	d.Stderr = os.Stderr
@@ -73,13 +75,27 @@ func TestManyFiles(t *testing.T) {
 		peak = u.Maxrss << 10
 	}
 	cpu := d.ProcessState.UserTime() + d.ProcessState.SystemTime()
-	slow := took > limit && cpu > limit // a machine that does other things gives it less than its time
+	slow := took > limit
+	if busy { // it does not have the machine for itself, and what it does takes longer
+		slow = slow && cpu > 2*limit
+	}
 	row := finding{Fault: fmt.Sprintf("%d files at the start", files), States: files, Note: fmt.Sprintf("%.2f s, %.2f s of CPU time, %d MiB, %s", took.Seconds(), cpu.Seconds(), peak>>20, counts)}
 	if counted != files || slow || peak > memory {
 		row.Violations = 1
 		t.Errorf("%d files were counted after %s, %s of CPU time, in %d MiB: %s", counted, took, cpu, peak>>20, counts)
 	}
 	report(t, row)
+}
+
+// isBusy says whether the machine has more to do than its processors can.
+func isBusy() bool {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return false
+	}
+	var load float64
+	_, err = fmt.Sscan(string(b), &load)
+	return err == nil && load > float64(runtime.NumCPU())
 }
 
 // countsOf are the entries that the status of a daemon counts in the drop zone.
