@@ -81,7 +81,7 @@ func clientCommands(line string) (calls [][]string) {
 	put()
 	end()
 	for i, words := range calls {
-		if at := slices.Index(words, ">"); at >= 0 {
+		if at := slices.IndexFunc(words, func(w string) bool { return strings.HasPrefix(w, ">") || strings.HasPrefix(w, "2>") }); at >= 0 {
 			calls[i] = words[:at]
 		}
 	}
@@ -156,6 +156,7 @@ func TestPrintedCommandsAreRight(t *testing.T) {
 
 func TestClientCommands(t *testing.T) {
 	for line, want := range map[string]string{
+		`hyperctl doctor -o json 2>/dev/null >report.json`:                  `[[doctor -o json]]`,
 		`hyperctl workflow list -o template='{{.name}} {{.state}}'   # all`: `[[workflow list -o template={{.name}} {{.state}}]]`,
 		`sudo hyperctl ping && hyperctl explain "H2K" | less`:               `[[ping] [explain H2K]]`,
 		`hyperctl workflow cancel $(hyperctl workflow list -o name) -y`:     `[[workflow cancel JOB -y]]`,

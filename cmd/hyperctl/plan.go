@@ -73,7 +73,7 @@ func runPlan(ctx context.Context, con *console, parcels []parcel) error {
 			if i > 0 {
 				fmt.Fprintln(w)
 			}
-			if err := d.Plan.Write(w); err != nil {
+			if err := d.Write(w); err != nil {
 				return // w is a buffer
 			}
 		}

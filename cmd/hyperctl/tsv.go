@@ -110,7 +110,7 @@ func tsvHeadOf[T any](c *console, v view[T]) (string, error) {
 // plainFields are the fields of a documented type that hold one value, in their order: the columns. The order is a contract with scripts,
 // which testdata/tsv-columns.txt holds.
 func plainFields(t reflect.Type) []string {
-	if o, ok := reflect.Zero(t).Interface().(ordered); ok {
+	if o, ok := reflect.TypeAssert[ordered](reflect.Zero(t)); ok {
 		return o.columns()
 	}
 	types := map[string]reflect.Type{}
