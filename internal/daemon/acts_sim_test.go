@@ -205,7 +205,7 @@ func (m *sim) act() error {
 		m.mu.Unlock()
 	case n < 86:
 		m.say("a second daemon")
-		if d, err := New(context.Background(), Options{Settings: m.settings, Clock: m.now, Log: m.life.d.log, sockets: m.w}); !errors.Is(err, queue.ErrLocked) {
+		if d, err := New(context.Background(), Options{Settings: m.settings, Clock: m.now, Log: m.life.d.log, unswept: true}); !errors.Is(err, queue.ErrLocked) {
 			return fmt.Errorf("a second daemon: %v, %w", d, err)
 		}
 	case n < 89:

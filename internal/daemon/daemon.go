@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +34,7 @@ type Options struct {
 
 	// Of simulations:
 	listen  func(dir string) (*queue.Notifier, error) // nil = the kernel tells of changes
-	sockets string                                    // where sockets of dead appliances are looked for; "" = where libguestfs has them
+	unswept bool                                      // the host's temporary files are left alone, whose times are by another clock
 }
 
 // Daemon runs one workflow directory.
@@ -59,7 +58,7 @@ type Daemon struct {
 	webhook  *webhook
 	watch    Watch
 
-	sockets string
+	unswept bool
 
 	stopping chan struct{} // closed when the daemon begins to stop
 
@@ -82,7 +81,7 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 	d.settings.Store(&s)
 	d.tallies.began()
 	d.webhook = newWebhook(func() Webhook { return d.Settings().Webhook }, o.Version, o.Webhooks, o.Log)
-	d.watch, d.sockets = o.Watch, cmp.Or(o.sockets, rootSocketDir)
+	d.watch, d.unswept = o.Watch, o.unswept
 	d.memory = newMemoryBudget(max(s.GuestMemory, 1))
 	spool, err := queue.Start(s.WorkflowDir, queue.StartOptions{
 		LockWait: o.LockWait, Clock: o.Clock, Log: o.Log, MaxCrashes: MaxCrashes, Location: time.Local, Ended: d.jobEnded,

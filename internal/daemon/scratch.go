@@ -21,9 +21,12 @@ func newScratch() (dir string, remove func(), err error) {
 
 // sweep removes what killed jobs left on the host.
 func (d *Daemon) sweep() {
+	if d.unswept {
+		return
+	}
 	scratch.Sweep(os.TempDir(), scratchPrefix, d.clock())
 	if os.Geteuid() == 0 {
-		sweepSockets(d.sockets, d.clock())
+		sweepSockets(rootSocketDir, d.clock())
 	}
 }
 

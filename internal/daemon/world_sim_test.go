@@ -144,7 +144,7 @@ func (m *sim) make(steps int) (*lifetime, error) {
 	l.left.Store(int64(steps))
 	d, err := New(context.Background(), Options{
 		Settings: m.settings, Clock: m.now, Log: slog.New(slog.DiscardHandler), Version: "test", LockWait: time.Hour,
-		Before: l.before, Spawner: Spawner{play: l.play}, listen: l.listen, sockets: m.w,
+		Before: l.before, Spawner: Spawner{play: l.play}, listen: l.listen, unswept: true,
 	})
 	if err != nil {
 		return nil, err
