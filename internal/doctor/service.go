@@ -55,7 +55,7 @@ func parseUnit(out []byte) (Unit, bool) {
 		case "ProtectHome":
 			u.NoHomes = value == "yes" || value == "tmpfs"
 		case "ReadWritePaths":
-			for _, p := range strings.Fields(value) {
+			for p := range strings.FieldsSeq(value) {
 				u.Writable = append(u.Writable, strings.TrimLeft(p, "-+"))
 			}
 		}
