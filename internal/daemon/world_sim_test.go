@@ -72,6 +72,7 @@ type lifetime struct {
 	left     atomic.Int64 // steps until it dies; negative: it does not
 	workers  int          // the most that were allowed
 	children map[*simChild]bool
+	ears     *rand.Rand // of the inbox's goroutine
 	hear     *queue.Notifier
 	deaf     bool
 	stop     context.CancelFunc
@@ -111,11 +112,11 @@ func (l *lifetime) before(s atomicfile.Step) error {
 func (l *lifetime) listen(dir string) (*queue.Notifier, error) {
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
-	if l.m.rnd.IntN(4) == 0 {
+	if l.ears.IntN(4) == 0 {
 		return nil, unix.EMFILE
 	}
 	watched := []string{dir}
-	if l.m.rnd.IntN(4) == 0 { // it is dead, and nobody knows
+	if l.ears.IntN(4) == 0 { // it is dead, and nobody knows
 		watched = nil
 	}
 	l.hear = &queue.Notifier{
@@ -140,7 +141,7 @@ func (m *sim) changed(name string) {
 
 // make makes a daemon that does not run yet.
 func (m *sim) make(steps int) (*lifetime, error) {
-	l := &lifetime{m: m, workers: m.settings.Workers, children: map[*simChild]bool{}, ran: make(chan struct{}), stop: func() {}, hurry: func() {}}
+	l := &lifetime{m: m, ears: rand.New(rand.NewPCG(m.rnd.Uint64(), 0)), workers: m.settings.Workers, children: map[*simChild]bool{}, ran: make(chan struct{}), stop: func() {}, hurry: func() {}}
 	l.left.Store(int64(steps))
 	d, err := New(context.Background(), Options{
 		Settings: m.settings, Clock: m.now, Log: slog.New(slog.DiscardHandler), Version: "test", LockWait: time.Hour,

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,8 +35,8 @@ type sim struct {
 	skew  time.Duration // what people and time servers did to it since
 	halt  halt          // of the daemon
 
-	hear    *Notifier // of the present inbox
-	deaf    bool      // events get lost
+	hear    atomic.Pointer[Notifier] // of the present inbox
+	deaf    bool                     // events get lost
 	writers map[string]*os.File
 	live    []*Claim
 	log     []string
@@ -59,6 +60,7 @@ func (m *sim) start() error {
 	if err := m.w.check(); err != nil {
 		return fmt.Errorf("after a start: %w", err)
 	}
+	ears := rand.New(rand.NewPCG(m.rnd.Uint64(), 0)) // of the inbox's goroutine
 	m.inbox, err = s.NewInbox(examine(func(Entry) Need { return Need{Kind: "disk"} }), InboxOptions{
 		// Durations are measured by Go's monotonic time, which setting the clock does not touch; dates and records are by the clock.
 		Clock: func() time.Time {
@@ -66,14 +68,14 @@ func (m *sim) start() error {
 			return m.base.Add(time.Since(m.began))
 		},
 		Listen: func(dir string) (*Notifier, error) {
-			if m.rnd.IntN(4) == 0 {
+			if ears.IntN(4) == 0 {
 				return nil, syscall.EMFILE
 			}
 			n := &Notifier{Events: make(chan fsnotify.Event, 64), Errors: make(chan error, 1), List: func() []string { return []string{dir} }, Close: func() error { return nil }}
-			if m.rnd.IntN(4) == 0 { // it says that it listens, until somebody looks
+			if ears.IntN(4) == 0 { // it says that it listens, until somebody looks
 				n.List = func() []string { return nil }
 			}
-			m.hear = n
+			m.hear.Store(n)
 			return n, nil
 		}})
 	if err != nil {
@@ -88,14 +90,15 @@ func (m *sim) start() error {
 
 // changed is what the kernel tells of a change, or does not.
 func (m *sim) changed(name string) {
-	if m.deaf || m.hear == nil {
+	hear := m.hear.Load()
+	if m.deaf || hear == nil {
 		return
 	}
 	select {
-	case m.hear.Events <- fsnotify.Event{Name: m.s.path(DirQueued, name), Op: fsnotify.Create}:
+	case hear.Events <- fsnotify.Event{Name: m.s.path(DirQueued, name), Op: fsnotify.Create}:
 	default:
 		select {
-		case m.hear.Errors <- fsnotify.ErrEventOverflow:
+		case hear.Errors <- fsnotify.ErrEventOverflow:
 		default:
 		}
 	}
@@ -226,9 +229,9 @@ func (m *sim) act() error {
 		m.say("deaf: %v", m.deaf)
 	case n < 91:
 		m.say("events are lost")
-		if m.hear != nil {
+		if hear := m.hear.Load(); hear != nil {
 			select {
-			case m.hear.Errors <- fsnotify.ErrEventOverflow:
+			case hear.Errors <- fsnotify.ErrEventOverflow:
 			default:
 			}
 		}
