@@ -41,8 +41,9 @@ describe("a queue in which there is one job of each kind", () => {
     brokenDisk(join(site.drop, "mail.vmdk"));
     brokenDisk(join(site.drop, "files01.vmdk"));
     await Promise.all(["done.raw", "mail.vmdk", "files01.vmdk"].map(ended));
+    site.slow();
     disk(join(site.drop, "running.raw"), 256);
-    await site.until("the images are being written", ({ jobs }) => [...jobs.values()].some((j) => j.name === "running.raw" && j.stage === "convert" && j.progress > 3));
+    await site.until("the images are being written", ({ jobs }) => [...jobs.values()].some((j) => j.name === "running.raw" && j.stage === "convert" && j.progress > 10));
     site.hold();
     writeFileSync(join(site.drop, "later.yaml"), "input: missing.vmdk\n");
     disk(join(site.drop, "urgent.raw"), 2);

@@ -16,7 +16,7 @@ export interface Program {
 
 /** Starts a program. What it prints goes to a file too, to be read when a test has failed. */
 export function startProgram(name: string, args: readonly string[], log: string): Program {
-  // One processor is enough, and makes a job last on a large machine too.
+  // One processor is enough.
   const child = spawn(join(bin, name), args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, GOMAXPROCS: "1" } });
   const stopChild = (): void => void child.kill("SIGKILL");
   process.once("exit", stopChild);

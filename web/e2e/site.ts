@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, existsSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
@@ -15,6 +15,8 @@ export interface Site {
   log: string;
   hyperctl: (...args: string[]) => string;
   until: Watch["until"];
+  /** Lets jobs run a tenth of the time only, so that they last on a fast machine too: until they are held, or released. */
+  slow: () => void;
   /** Holds the jobs that run where they are, and lets them go on. */
   hold: () => void;
   release: () => void;
@@ -34,6 +36,11 @@ export async function startSite(): Promise<Site> {
   const url = (await server.line(/address +(http:\/\/[^/ ]+)/))[1] ?? "";
   const watch = watchEvents(url);
   await watch.until("the daemon runs", ({ status }) => status?.running === true);
+  let pace: NodeJS.Timeout | undefined;
+  const all = (name: NodeJS.Signals): void => {
+    clearInterval(pace);
+    signal(daemon.pid, name);
+  };
   return {
     url,
     dir,
@@ -41,10 +48,15 @@ export async function startSite(): Promise<Site> {
     log,
     hyperctl: (...args) => execFileSync(join(bin, "hyperctl"), ["--workflow-dir", work, ...args], { encoding: "utf8" }),
     until: watch.until,
-    hold: () => signal(daemon.pid, "SIGSTOP"),
-    release: () => signal(daemon.pid, "SIGCONT"),
+    slow: () => {
+      let tick = 0;
+      clearInterval(pace);
+      pace = setInterval(() => signal(daemon.pid, tick++ % 10 === 0 ? "SIGCONT" : "SIGSTOP"), 10);
+    },
+    hold: () => all("SIGSTOP"),
+    release: () => all("SIGCONT"),
     close: async () => {
-      signal(daemon.pid, "SIGCONT"); // a test that failed may have left one held
+      all("SIGCONT"); // a test that failed may have left one held
       watch.end();
       await server.end();
       await daemon.end();
@@ -53,13 +65,22 @@ export async function startSite(): Promise<Site> {
   };
 }
 
-/** Each job runs in a child of the daemon. */
+/** Each job runs in a child of the daemon. Threads and children that end meanwhile are told nothing. */
 function signal(daemon: number, name: NodeJS.Signals): void {
-  if (!existsSync(`/proc/${daemon}`)) return;
-  for (const task of readdirSync(`/proc/${daemon}/task`)) {
-    for (const pid of readFileSync(`/proc/${daemon}/task/${task}/children`, "utf8").split(" ")) {
-      if (pid !== "") process.kill(Number(pid), name);
+  for (const task of ifThere(() => readdirSync(`/proc/${daemon}/task`)) ?? []) {
+    for (const pid of ifThere(() => readFileSync(`/proc/${daemon}/task/${task}/children`, "utf8"))?.split(" ") ?? []) {
+      if (pid !== "") ifThere(() => process.kill(Number(pid), name));
     }
+  }
+}
+
+/** What it gives, or undefined when the process is gone. */
+function ifThere<T>(it: () => T): T | undefined {
+  try {
+    return it();
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
   }
 }
 
