@@ -81,6 +81,7 @@ describe("a day at the queue", () => {
     stage.site.release();
     await page.getByText("What to do:").waitFor();
     await page.getByRole("region", { name: "Why it failed" }).filter({ hasText: "H2K-JOB-003" }).waitFor();
+    await stage.site.daemonSays(/msg="job failed".*H2K-JOB-003/); // a moment later: not before can it be tried again
     await page.getByRole("button", { name: "Retry" }).click();
     await page.getByRole("tab", { name: "Files" }).waitFor({ timeout: 60_000 });
     await page.getByText("Done in").first().waitFor();

@@ -29,6 +29,7 @@ async function tabTo(page: Page, name: string): Promise<void> {
 }
 
 async function press(page: Page, name: string): Promise<void> {
+  await page.getByRole("button", { name, exact: true }).or(page.getByRole("link", { name, exact: true })).first().waitFor();
   await tabTo(page, name);
   await page.keyboard.press("Enter");
 }
@@ -40,7 +41,7 @@ test("from a manifest to a failed job, its retry and its cancellation without a 
   await stage.open("");
   await settled(page);
   await page.keyboard.press("Tab");
-  expect(await focused(page)).toBe("Skip to the content");
+  await expect.poll(() => focused(page)).toBe("Skip to the content");
   await page.keyboard.press("Enter");
   await press(page, "New manifest");
   await page.getByRole("heading", { level: 1, name: "New manifest" }).waitFor();
@@ -57,7 +58,7 @@ test("from a manifest to a failed job, its retry and its cancellation without a 
   await page.getByText("What to do:").waitFor();
   await tabTo(page, "Summary");
   await page.keyboard.press("ArrowRight");
-  expect(await focused(page)).toBe("Log");
+  await expect.poll(() => focused(page)).toBe("Log");
   await page.getByRole("log").getByText("failed").first().waitFor();
 
   stage.site.hyperctl("workflow", "pause");
@@ -67,7 +68,7 @@ test("from a manifest to a failed job, its retry and its cancellation without a 
   await page.getByText("is back in the queue").waitFor();
   await press(page, "Priority: Normal");
   await page.getByRole("dialog").waitFor();
-  expect(await page.evaluate(() => document.activeElement?.parentElement?.textContent)).toContain("Normal");
+  await expect.poll(() => page.evaluate(() => document.activeElement?.parentElement?.textContent)).toContain("Normal");
   await page.keyboard.press("ArrowUp");
   await picture(page, "keyboard-priority");
   await page.keyboard.press("Enter");
@@ -75,7 +76,7 @@ test("from a manifest to a failed job, its retry and its cancellation without a 
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
-  expect(await focused(page)).toBe("Priority: High");
+  await expect.poll(() => focused(page)).toBe("Priority: High");
   await press(page, "Cancel");
   await press(page, "Cancel the job");
   await page.getByRole("region", { name: "Why it failed" }).getByText("H2K-JOB-003").waitFor();
@@ -89,7 +90,7 @@ test("the queue is paused and goes on by keyboard; Tab leaves the editor", async
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
-  expect(await focused(page)).toBe("Pause the queue");
+  await expect.poll(() => focused(page)).toBe("Pause the queue");
   await page.keyboard.press("Enter");
   await page.getByRole("dialog").waitFor();
   await tabTo(page, "Why, for others to see (may be left out)");
@@ -99,5 +100,5 @@ test("the queue is paused and goes on by keyboard; Tab leaves the editor", async
   await stage.open("new");
   await page.getByRole("textbox", { name: /The manifest as/ }).focus();
   await page.keyboard.press("Tab");
-  expect(await page.evaluate(() => document.activeElement?.closest(".editor"))).toBeNull();
+  await expect.poll(() => page.evaluate(() => document.activeElement?.closest(".editor"))).toBeNull();
 });

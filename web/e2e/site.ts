@@ -3,7 +3,7 @@ import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readdirSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
-import { bin, startProgram } from "./program";
+import { bin, startProgram, type Program } from "./program";
 import { watchEvents, type Watch } from "./watch";
 
 /** A daemon with its directory, and hyperctl serve beside it. */
@@ -15,6 +15,8 @@ export interface Site {
   log: string;
   hyperctl: (...args: string[]) => string;
   until: Watch["until"];
+  /** The first line like this that the daemon prints, or has printed. */
+  daemonSays: Program["line"];
   /** Lets jobs run a tenth of the time only, so that they last on a fast machine too: until they are held, or released. */
   slow: () => void;
   /** Holds the jobs that run where they are, and lets them go on. */
@@ -48,6 +50,7 @@ export async function startSite(): Promise<Site> {
     log,
     hyperctl: (...args) => execFileSync(join(bin, "hyperctl"), ["--workflow-dir", work, ...args], { encoding: "utf8" }),
     until: watch.until,
+    daemonSays: daemon.line,
     slow: () => {
       let tick = 0;
       clearInterval(pace);
