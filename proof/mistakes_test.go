@@ -16,6 +16,7 @@ import (
 type seeded struct {
 	name   string
 	disks  []string // file systems on which power cuts find it
+	states int      // that may be tried on each, where it takes more than mistakeStates
 	script string   // or the test script of cmd/hyper2kvmd that does
 }
 
@@ -25,7 +26,8 @@ var allFileSystems = []string{"ext4", "xfs", "btrfs", "ext4, two disks"}
 // seededMistakes are looked for by the suite; one that it does not find is a hole in it.
 var seededMistakes = []seeded{
 	{name: "no-sync-anywhere", disks: allFileSystems},
-	{name: "no-directory-sync", disks: allFileSystems},
+	// ext4 commits its whole journal with any sync of a file, and so hardly ever shows this one.
+	{name: "no-directory-sync", disks: []string{"xfs", "btrfs", "xfs, two disks"}, states: 500},
 	{name: "no-file-sync", disks: allFileSystems},
 	{name: "meta-not-synced", disks: allFileSystems},
 	{name: "record-not-synced", disks: allFileSystems},
@@ -106,7 +108,7 @@ func TestSeededMistakes(t *testing.T) {
 					if row.Violations > 0 || !contains(m.disks, f.name) || f.missing() != "" {
 						continue
 					}
-					c := cutPower(t, srv, f, setting(t, "PROOF_MISTAKE_STATES", mistakeStates), 1, m.name)
+					c := cutPower(t, srv, f, max(m.states, setting(t, "PROOF_MISTAKE_STATES", mistakeStates)), 1, m.name)
 					row.States += c.states
 					if len(c.violations) > 0 {
 						row.Violations, row.Note = len(c.violations), f.name+": "+firstFault(c.violations[0])
