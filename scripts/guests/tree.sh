@@ -11,7 +11,7 @@ debian() {
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
 		--customize-hook='echo root:guest | chroot "$1" chpasswd' \
-		bookworm "$1.part" "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:?} bookworm main"
+		bookworm "$1.part" ${mirror:+"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror bookworm main"}
 	mv "$1.part" "$1"
 }
 
