@@ -209,10 +209,14 @@ func (m *sim) act() error {
 			return fmt.Errorf("a second daemon: %v, %w", d, err)
 		}
 	case n < 89:
-		m.say("the disk is full")
-		m.full.Store(true)
+		which, name := &m.full, "disk"
+		if m.rnd.IntN(2) == 0 {
+			which, name = &m.filled, "output's disk"
+		}
+		m.say("the %s is full", name)
+		which.Store(true)
 		m.pass(40 * time.Second)
-		m.full.Store(false)
+		which.Store(false)
 	case n < 90:
 		m.say("the disk is broken")
 		m.broken.Store(true)

@@ -108,14 +108,9 @@ func (m *sim) once() error {
 	return m.check()
 }
 
-// simulate lives one life.
-func simulate(t *testing.T, seed uint64) (log []string, dead int, err error) {
+// newSim makes a life of a directory that has not begun.
+func newSim(t *testing.T, top string, seed uint64) *sim {
 	t.Helper()
-	top, err := os.MkdirTemp("", "sim-") //nolint:usetesting // thousands of these are made in one test
-	if err != nil {
-		return nil, 0, err
-	}
-	defer os.RemoveAll(top)
 	m := &sim{
 		t: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 11)), w: filepath.Join(top, "w"), out: filepath.Join(top, "out"),
 		own:  []string{filepath.Join(top, "own", "a"), filepath.Join(top, "own", "b"), filepath.Join(top, "own", "a", "deep")},
@@ -126,11 +121,23 @@ func simulate(t *testing.T, seed uint64) (log []string, dead int, err error) {
 		Mode: ModeDisk, WorkflowDir: m.w, OutputDir: m.out, Workers: 1 + m.rnd.IntN(4), Settle: 2 * time.Second, GuestMemory: simMemory,
 		StallTimeout: time.Minute, StopTimeout: 20 * time.Second, KillAfter: 5 * time.Second, MissingTimeout: 24 * time.Hour,
 	}
+	if err := os.Mkdir(filepath.Join(top, "own"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// simulate lives one life.
+func simulate(t *testing.T, seed uint64) (log []string, dead int, err error) {
+	t.Helper()
+	top, err := os.MkdirTemp("", "sim-") //nolint:usetesting // thousands of these are made in one test
+	if err != nil {
+		return nil, 0, err
+	}
+	defer os.RemoveAll(top)
+	m := newSim(t, top, seed)
 	if m.rnd.IntN(5) == 0 {
 		m.gone, m.settings.Retention = true, queue.Retention{Age: time.Hour, Records: 2 * time.Hour, Failed: m.rnd.IntN(2) == 0}
-	}
-	if err := os.Mkdir(filepath.Join(top, "own"), 0o755); err != nil {
-		return nil, 0, err
 	}
 	if m.rnd.IntN(3) == 0 { // a moment before midnight
 		m.skew.Store(int64(m.base.Truncate(24 * time.Hour).Add(24*time.Hour - 10*time.Second).Sub(m.base)))
@@ -157,6 +164,7 @@ func simulate(t *testing.T, seed uint64) (log []string, dead int, err error) {
 	})
 	if err != nil {
 		m.say("%s", strings.Join(m.tree(), "\n"))
+		m.say("%v", err) // where a log that is cut in the middle still shows it
 	}
 	return m.log, m.dead, err
 }

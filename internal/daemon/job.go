@@ -83,6 +83,8 @@ func (j *job) work(ctx context.Context) closing {
 	switch {
 	case end == endCancel: // somebody was told so, whatever the child could still finish and whatever the queue can write now
 		return j.fail(out.withStages(cancelFields(reason, j.id), reason))
+	case errors.Is(err, queue.ErrNoSpace) && j.d.spool.Trouble() == nil: // where the output belongs; nothing of it is made yet
+		return j.goBackFor("its output cannot be begun: "+oneLine(err.Error()), j.d.after(spacePause))
 	case j.d.queueFault(err):
 		return j.goBack("the queue cannot write its records: " + err.Error())
 	case err != nil:
@@ -125,6 +127,9 @@ func (o outcome) withStages(f map[string]any, why string) map[string]any {
 
 // unfitPause is how long a job waits after the daemon could not start a process for it: long enough for an upgrade to finish.
 const unfitPause = 10 * time.Second
+
+// spacePause is how long a job waits whose output could not even be begun: a quota or a lack of inodes shows only in a try.
+const spacePause = 10 * time.Second
 
 // after returns a condition that holds from then on.
 func (d *Daemon) after(wait time.Duration) func() bool {

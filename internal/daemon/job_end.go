@@ -42,9 +42,9 @@ func (j *job) conclude(ctx context.Context, end closing) {
 }
 
 // queueFault says whether an error is the queue's own, which no job can do anything about: its disk is full or broken, or its tree
-// is not where it was.
+// is not where it was. A full disk is one even if it is the output's, or has space again by now: nothing that is built is thrown away for it.
 func (d *Daemon) queueFault(err error) bool {
-	return err != nil && (d.spool.Trouble() != nil || errors.Is(err, queue.ErrLayout))
+	return err != nil && (d.spool.Trouble() != nil || errors.Is(err, queue.ErrLayout) || errors.Is(err, queue.ErrNoSpace))
 }
 
 // untilWritable waits for the queue to be able to write again, at least for wait. It says false when the daemon stops.
@@ -87,7 +87,7 @@ func (j *job) done(r *manifest.Report) closing {
 	}
 }
 
-// unpublished are the fields of a job whose output could not be published; nil when the trouble is the queue's own.
+// unpublished are the fields of a job whose output could not be published; nil when the trouble is none of the job's.
 func (j *job) unpublished(err error) map[string]any {
 	switch {
 	case errors.Is(err, queue.ErrChanged):

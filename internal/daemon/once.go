@@ -10,6 +10,9 @@ import (
 	"hyper2kvm/internal/queue"
 )
 
+// onceRetries is for how many seconds a run that is to end waits for the records of ends that cannot be written.
+const onceRetries = int(recordRetryMax / recordPoll)
+
 // Once does all that can be claimed, settle times included, and returns what is not ready and why.
 func (d *Daemon) Once(ctx, hurry context.Context) ([]queue.Held, error) {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -32,7 +35,7 @@ func (d *Daemon) Once(ctx, hurry context.Context) ([]queue.Held, error) {
 		defer stop()
 		trouble := time.NewTicker(recordPoll)
 		defer trouble.Stop()
-		for {
+		for stuck := 0; stuck < onceRetries; {
 			select {
 			case <-d.inbox.Settled():
 				return
@@ -41,6 +44,10 @@ func (d *Daemon) Once(ctx, hurry context.Context) ([]queue.Held, error) {
 			case <-trouble.C:
 				if d.spool.Trouble() != nil { // it may stay so, and then nothing ever settles
 					return
+				}
+				stuck++
+				if !d.onlyUnrecorded() {
+					stuck = 0
 				}
 			}
 		}

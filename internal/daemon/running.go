@@ -88,6 +88,18 @@ func (d *Daemon) setUnrecorded(id, why string) {
 	d.unrecorded[id] = why
 }
 
+// onlyUnrecorded says whether nothing runs but jobs whose end cannot be recorded.
+func (d *Daemon) onlyUnrecorded() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, j := range d.running {
+		if d.unrecorded[j.id] == "" {
+			return false
+		}
+	}
+	return len(d.running) > 0
+}
+
 // unrecordedReasons lists the jobs that stay in processing/ because their end cannot be recorded.
 func (d *Daemon) unrecordedReasons() []string {
 	d.mu.Lock()

@@ -47,6 +47,7 @@ type sim struct {
 	gone     bool              // a retention may remove sources
 
 	full   atomic.Bool // the disk
+	filled atomic.Bool // that of the output
 	broken atomic.Bool // the next sync fails
 
 	mu        sync.Mutex
@@ -100,7 +101,7 @@ func (l *lifetime) before(s atomicfile.Step) error {
 	case l.left.Load() >= 0 && l.left.Add(-1) < 0:
 		l.dead.Store(true)
 		return errCut
-	case l.m.full.Load() && (s.Op == "write" || s.Op == "mkdir"):
+	case (s.Op == "write" || s.Op == "mkdir") && (l.m.full.Load() || l.m.filled.Load() && !strings.HasPrefix(s.Path, l.m.w)):
 		return &os.PathError{Op: s.Op, Path: s.Path, Err: unix.ENOSPC}
 	case s.Op == "sync" && l.m.broken.CompareAndSwap(true, false):
 		return &os.PathError{Op: s.Op, Path: s.Path, Err: unix.EIO}

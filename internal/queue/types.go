@@ -31,7 +31,7 @@ var (
 	ErrExists     = errors.New("name is taken")
 	ErrNotRegular = errors.New("not a regular file")
 	ErrDenied     = errors.New("not allowed")
-	ErrNoSpace    = errors.New("no space left for the queue's own records")
+	ErrNoSpace    = errors.New("no space left")
 	ErrIO         = errors.New("the file system could not make the queue's records durable")
 	ErrChanged    = errors.New("source changed while it was being read")
 	ErrClosed     = errors.New("the queue is closed")
