@@ -152,6 +152,9 @@ func (j *job) resolve(need queue.Need) manifest.Job {
 
 // attempt runs the job's child once.
 func (j *job) attempt(ctx context.Context) (outcome, error) {
+	if j.isEnding() { // nothing of it is to run, least of all beside others
+		return outcome{}, nil
+	}
 	s := j.d.Settings()
 	wait, err := j.d.chooseOutput(j, s)
 	if err != nil {
@@ -347,6 +350,13 @@ func (j *job) place(ctx context.Context, c *child, alive func()) error {
 	}
 	_ = c.out.send(answer) // a child that is gone shows at the next read
 	return nil
+}
+
+// isEnding says whether somebody wished for the end of the job.
+func (j *job) isEnding() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.ending != endNone
 }
 
 // decided says that the end of the job is decided, and what was wished for it by then. Who wants to cancel it from here on is told that it is

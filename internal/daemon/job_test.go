@@ -294,11 +294,15 @@ func TestRecalledJobRunsAgain(t *testing.T) {
 	w.wantDone("gate.img")
 }
 
-// A wish that arrives between the claim and the start of the job's goroutine is not lost.
+// A wish that arrives between the claim and the start of the job's goroutine is not lost, and comes before the job's process.
 func TestWishForAJobThatIsJustBeingStarted(t *testing.T) {
 	w := newWorld(t)
 	w.drop("gate.img", "x")
 	d := w.daemon()
+	d.spawn = Spawner{play: func(*os.File, string) (player, error) {
+		t.Error("a process was started")
+		return player{}, errCut
+	}}
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := make(chan error, 1)
 	go func() { ran <- d.inbox.Run(ctx) }()

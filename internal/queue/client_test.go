@@ -214,6 +214,34 @@ func TestListAndCount(t *testing.T) {
 	}
 }
 
+// Who cancels x.img while it runs, or by its id after it went back, must not get another one that took its name or resembles it.
+func TestFindTellsJobsOfOneNameApart(t *testing.T) {
+	s := start(t, t.TempDir(), StartOptions{})
+	drop(t, s, "x.img", "first")
+	first := claimName(t, s, "x.img", Need{})
+	drop(t, s, "x~2.img", "second")
+	id := first.Record().ID
+	for key, want := range map[string]string{"x.img": "x.img:running", id: "x.img:running", "x~2.img": "x~2.img:queued", "x~2": "x~2.img:queued"} {
+		if j, err := s.Find(t.Context(), key); err != nil || j.Name+":"+string(j.State) != want {
+			t.Errorf("find %q: %+v %v, want %s", key, j, err, want)
+		}
+	}
+	drop(t, s, "x.img", "third")
+	if err := first.Requeue(t.Context(), "it is wanted elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	j, err := s.Find(t.Context(), id)
+	if b, _ := os.ReadFile(s.path(DirQueued, j.Name)); err != nil || string(b) != "first" || j.ID != id {
+		t.Errorf("find %s: %+v %v, with %q", id, j, err, b)
+	}
+	if err := os.Remove(s.path(DirQueued, j.Name)); err != nil {
+		t.Fatal(err)
+	}
+	if j, err := s.Find(t.Context(), id); !errors.Is(err, ErrNotFound) {
+		t.Errorf("find %s, which is gone: %+v %v", id, j, err)
+	}
+}
+
 func TestRequestsAreAnswered(t *testing.T) {
 	s := start(t, t.TempDir(), StartOptions{})
 	client, err := Open(s.Dir())

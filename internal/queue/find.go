@@ -11,7 +11,9 @@ import (
 )
 
 // Find finds one job by id, entry name, original name, job_id or path. Of several with the same name the newest wins: one in the
-// drop zone before a running one before finished ones, newest day first. A finished job comes with its whole record.
+// drop zone before a running one before finished ones, newest day first; but a running entry of this very name before one of the drop
+// zone that only has the job_id. x.img never means an x~2.img in the drop zone, which may be somebody else's. A finished job comes with
+// its whole record.
 func (s *Spool) Find(ctx context.Context, key string) (Job, error) {
 	if key == "" {
 		return Job{}, fmt.Errorf("%w: no name given", ErrNotFound)
@@ -27,6 +29,14 @@ func (s *Spool) Find(ctx context.Context, key string) (Job, error) {
 		return s.findID(ctx, key)
 	}
 	if j, err := s.findQueued(key); !errors.Is(err, ErrNotFound) {
+		return j, err
+	}
+	for _, r := range records {
+		if key == r.Entry {
+			return s.runningJob(r), nil
+		}
+	}
+	if j, err := s.findQueuedID(key); !errors.Is(err, ErrNotFound) {
 		return j, err
 	}
 	var best *Record
@@ -50,31 +60,36 @@ func sameJob(key, entry, original, jobID string) bool {
 	return key == entry || key == original || key == jobID || key == jobIDOf(entry)
 }
 
-func (s *Spool) findQueued(key string) (Job, error) {
+// findQueued finds the entry of the drop zone with this very name.
+func (s *Spool) findQueued(name string) (Job, error) {
+	if hidden(name) || !exists(s.path(DirQueued, name)) {
+		return Job{}, fmt.Errorf("%w: %q", ErrNotFound, name)
+	}
 	held := s.heldByName()
+	j, err := s.queuedJob(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Job{}, fmt.Errorf("%w: %q", ErrNotFound, name)
+	}
+	j.State, j.Reason = queuedState(name, true, held)
+	return j, err
+}
+
+// findQueuedID finds an entry of the drop zone by its job_id.
+func (s *Spool) findQueuedID(key string) (Job, error) {
 	found := ""
-	if !hidden(key) && exists(s.path(DirQueued, key)) {
-		found = key
-	} else {
-		err := eachName(s.path(DirQueued), func(name string, _ byte) bool {
-			if !hidden(name) && sameJob(key, name, unnumbered(name), jobIDOf(name)) {
-				found = name
-			}
-			return found == ""
-		})
-		if err != nil {
-			return Job{}, err
+	err := eachName(s.path(DirQueued), func(name string, _ byte) bool {
+		if !hidden(name) && key == jobIDOf(name) {
+			found = name
 		}
+		return found == ""
+	})
+	if err != nil {
+		return Job{}, err
 	}
 	if found == "" {
 		return Job{}, fmt.Errorf("%w: %q", ErrNotFound, key)
 	}
-	j, err := s.queuedJob(found)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Job{}, fmt.Errorf("%w: %q", ErrNotFound, key)
-	}
-	j.State, j.Reason = queuedState(found, true, held)
-	return j, err
+	return s.findQueued(found)
 }
 
 // findID finds a job by its id, wherever it stands. The id says since when it can be there.
@@ -84,9 +99,7 @@ func (s *Spool) findID(ctx context.Context, id string) (Job, error) {
 	case err == nil && r.Phase != PhaseReturned:
 		return s.runningJob(r), nil
 	case err == nil:
-		j, err := s.findQueued(r.original())
-		j.ID = id
-		return j, err
+		return s.findReturned(r)
 	}
 	t, err := idTime(id)
 	if err != nil {
@@ -94,6 +107,26 @@ func (s *Spool) findID(ctx context.Context, id string) (Job, error) {
 	}
 	since := s.date(t.Add(-24 * time.Hour)) // the daemon's zone may be another
 	return s.findFinal(ctx, since, func(string) bool { return true }, func(j Job, _ finalFile) bool { return j.ID == id })
+}
+
+// findReturned finds the entry of a job that went back to the drop zone: by what it is, because its name may have been taken meanwhile.
+func (s *Spool) findReturned(r Record) (Job, error) {
+	found := ""
+	err := eachEntry(s.path(DirQueued), func(name string, _ byte, ino uint64) bool {
+		if ino == r.Identity.Ino && !hidden(name) {
+			found = name
+		}
+		return found == ""
+	})
+	if err != nil {
+		return Job{}, err
+	}
+	if found == "" {
+		return Job{}, fmt.Errorf("%w: %q", ErrNotFound, r.ID)
+	}
+	j, err := s.findQueued(found)
+	j.ID = r.ID
+	return j, err
 }
 
 // findFinal finds the newest finished job, not older than a day, whose name and record are right.
