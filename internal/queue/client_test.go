@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"hyper2kvm/internal/atomicfile"
 )
 
 func TestSubmitOneFile(t *testing.T) {
@@ -287,6 +289,33 @@ func TestRequestsAreAnswered(t *testing.T) {
 	s.Close()
 	if _, err := client.Request(t.Context(), Control{Verb: VerbPause}); !errors.Is(err, ErrState) {
 		t.Error("asked a daemon that does not run:", err)
+	}
+}
+
+// A daemon that dies after an answer does not make the next one do it once more: who drained, and restarted, wants no second drain.
+func TestWhatWasAnsweredIsNotAskedAgain(t *testing.T) {
+	dying := false
+	s := start(t, t.TempDir(), StartOptions{Before: func(step atomicfile.Step) error {
+		if dying && step.Op == "remove" {
+			return errCut
+		}
+		return nil
+	}})
+	name, err := s.putRequest(Control{Verb: VerbDrain})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Requests(t.Context())
+	if err != nil || len(got) != 1 {
+		t.Fatal(got, err)
+	}
+	dying = true
+	if err := got[0].Answer(Reply{OK: true}); !errors.Is(err, errCut) || !exists(s.own("control", name)) {
+		t.Fatal("it did not die in between:", err)
+	}
+	dying = false
+	if got, err := s.Requests(t.Context()); err != nil || len(got) > 0 || exists(s.own("control", name)) {
+		t.Error(got, err)
 	}
 }
 

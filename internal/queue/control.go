@@ -200,7 +200,7 @@ type Request struct {
 }
 
 // Requests are the requests that are there now, oldest first. What is not one (a link, a pipe, a directory, too large, not
-// understood) is removed and logged. Each must be answered.
+// understood) is removed and logged, what was answered is removed. Each must be answered.
 func (s *Spool) Requests(ctx context.Context) ([]Request, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -220,6 +220,12 @@ func (s *Spool) Requests(ctx context.Context) ([]Request, error) {
 	for _, name := range names {
 		r, err := s.readRequest(name)
 		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil && exists(s.own("replies", name)) { // a daemon died between its answer and the end of the request
+			if err := s.fs.Remove(s.own("control", name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return all, s.disk(err)
+			}
 			continue
 		}
 		if err != nil {
