@@ -25,9 +25,10 @@ import (
 // The short form, for every run of the tests; scripts/proof asks for more.
 const (
 	shortStates = 100 // crash states on each file system
+	splitShare  = 5   // a so-many-th of more than that where the output has a disk of its own
 	perLife     = 250 // states of one recording at most; then another one is made
 	nestedEvery = 8   // of so many recoveries one is cut itself
-	cutWorkers  = 2
+	cutWorkers  = 6   // much of a recovery is waiting for a flush
 )
 
 func contentOf(f file) sum { return sha256.Sum256(f.content) }
@@ -39,6 +40,10 @@ func TestPowerCuts(t *testing.T) {
 	states, seed := setting(t, "PROOF_STATES", shortStates), uint64(setting(t, "PROOF_SEED", 1))
 	for _, f := range fileSystems {
 		t.Run(f.name, func(t *testing.T) {
+			states := states
+			if f.split {
+				states = min(states, max(shortStates, states/splitShare))
+			}
 			found := cutPower(t, srv, f, states, seed, "")
 			for _, v := range found.violations {
 				t.Error(v)
