@@ -10,7 +10,7 @@ FUZZTIME ?= 10s
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: proof proof-short soak help build web web-check web-test demo guests demo-guest guests-full test unit fuzz race bench bench-convert bench-serve lint cover install packages package-test package-test-systemd clean
+.PHONY: proof proof-short simulate soak help build web web-check web-test demo guests demo-guest guests-full test unit fuzz race bench bench-convert bench-serve lint cover install packages package-test package-test-systemd clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ web-test: build ## test the dashboard: its logic, then the whole of it with a br
 
 proof: ## break the programs in every known way and print a table (root; hours)
 	scripts/proof long
+
+simulate: ## live 100,000 simulated lives of the queue, or as many as fit into eight minutes
+	H2K_LIVES=100000 H2K_LIFETIME=8m go test ./internal/queue -run '^TestSimulatedLives$$' -count=1 -timeout 20m -v | grep -v '^=== '
 
 proof-short: ## the same with a hundredth of the states (root; minutes)
 	scripts/proof short

@@ -50,38 +50,41 @@ func (p *plug) before(s atomicfile.Step) error {
 	}
 	switch s.Op {
 	case "syncdir":
-		p.syncDir(s.Path)
+		if exists(s.Path) { // else it fails by itself
+			p.syncDir(s.Path)
+			return atomicfile.ErrTaken // memory has nothing to sync
+		}
 	case "sync":
 		if st, err := lstat(s.Path); err == nil {
 			delete(p.dirty, st.Ino)
+			return atomicfile.ErrTaken
 		}
 	case "write":
 		if st, err := lstat(s.Path); err == nil {
 			p.dirty[st.Ino] = true
 		}
 	case "remove":
-		p.removed++
-		c.kept = filepath.Join(p.grave, strconv.Itoa(p.removed))
-		if st, err := lstat(s.Path); err != nil || st.Nlink != 1 || os.Link(s.Path, c.kept) != nil {
-			c.kept = "" // a directory, nothing, or one of two names, whose loss counts as durable: the queue looks at the number of links
+		if st, err := lstat(s.Path); err == nil && st.Nlink == 1 { // the loss of one of two names counts as durable: the queue looks at the number of links
+			c.kept = p.keep(s.Path)
 		}
 		p.steps = append(p.steps, c)
 	case "create", "mkdir", "rename":
-		if s.Op == "rename" && replaced(s.To) {
-			p.removed++
-			c.kept = filepath.Join(p.grave, strconv.Itoa(p.removed))
-			if os.Link(s.To, c.kept) != nil {
-				c.kept = ""
-			}
+		if s.Op == "rename" {
+			c.kept = p.keep(s.To)
 		}
 		p.steps = append(p.steps, c)
 	}
 	return nil
 }
 
-func replaced(path string) bool {
-	st, err := os.Lstat(path)
-	return err == nil && st.Mode().IsRegular()
+// keep keeps what a step takes away. A directory, or nothing, cannot be kept: then it says "".
+func (p *plug) keep(path string) string {
+	kept := filepath.Join(p.grave, strconv.Itoa(p.removed))
+	if os.Link(path, kept) != nil {
+		return ""
+	}
+	p.removed++
+	return kept
 }
 
 func (p *plug) syncDir(dir string) {

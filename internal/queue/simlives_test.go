@@ -120,7 +120,7 @@ func (m *sim) tree() (lines []string) {
 
 // TestSimulatedLives lives many lives of a queue: what users, clocks, lost events, second daemons, orphans, kills and power cuts do to it
 // leaves each source in exactly one place, and all come to their end. A life is one schedule: some forty acts and the moments at which they
-// happen. H2K_LIVES=N lives so many, H2K_SEED=N begins with that one; by itself the test ends after a while.
+// happen. H2K_LIVES=N lives so many, but no longer than H2K_LIFETIME, H2K_SEED=N begins with that one; by itself the test ends after a while.
 func TestSimulatedLives(t *testing.T) {
 	inMemory(t)
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // there is little to keep
@@ -149,6 +149,7 @@ func simulatedLives(t *testing.T, few int64) (lives int64, first uint64, enough 
 	t.Helper()
 	lives, first = few, 1
 	until := time.Now().Add(20 * time.Second)
+	bounded := true
 	for name, number := range map[string]any{"H2K_LIVES": &lives, "H2K_SEED": &first} {
 		if text := os.Getenv(name); text != "" {
 			if _, err := fmt.Sscan(text, number); err != nil {
@@ -156,9 +157,17 @@ func simulatedLives(t *testing.T, few int64) (lives int64, first uint64, enough 
 			}
 		}
 	}
-	asked := os.Getenv("H2K_LIVES") != ""
-	if os.Getenv("H2K_SEED") != "" && !asked {
+	if os.Getenv("H2K_LIVES") != "" {
+		bounded = false
+	} else if os.Getenv("H2K_SEED") != "" {
 		lives = 1
 	}
-	return lives, first, func() bool { return !asked && time.Now().After(until) }
+	if text := os.Getenv("H2K_LIFETIME"); text != "" {
+		limit, err := time.ParseDuration(text)
+		if err != nil {
+			t.Fatalf("H2K_LIFETIME: %v", err)
+		}
+		until, bounded = time.Now().Add(limit), true
+	}
+	return lives, first, func() bool { return bounded && time.Now().After(until) }
 }
