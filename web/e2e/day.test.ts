@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import type { Job } from "../src/api/types";
 import { broken, narrow, picture, sticksOut, wide } from "./browser";
-import { showGuest } from "./guest";
+import { screenOf, showGuest } from "./guest";
 import { brokenDisk, disk } from "./site";
 import { setStage } from "./stage";
 
@@ -183,6 +184,28 @@ describe("a day at the queue", () => {
     await page.getByRole("button", { name: "Pause the queue", disabled: true }).waitFor();
     await page.unroute("**/api/session");
     await showOthers();
+  });
+
+  test("a failed job shows what its boot test left of the screen and the console", async () => {
+    const { page } = stage.window;
+    const screen = await screenOf(page, "Gave up waiting for root file system device.\n\n(initramfs) _");
+    brokenDisk(join(stage.site.drop, "unbootable.vmdk"));
+    let failed: Job | undefined;
+    await stage.site.until("unbootable.vmdk has failed", ({ jobs }) => {
+      failed = [...jobs.values()].find((j) => j.name === "unbootable.vmdk" && j.state === "failed");
+      return failed !== undefined;
+    });
+    const { id, path } = failed as unknown as Job;
+    const kept = join(stage.site.dir, "w", ".hyper2kvm", "logs", basename(dirname(path)), id); // what a boot test leaves; there was none here
+    writeFileSync(`${kept}.screen.png`, screen);
+    writeFileSync(`${kept}.serial.log`, "(initramfs)");
+    await open(`job?id=${id}`);
+    const shown = page.getByRole("img", { name: /boot test/ });
+    await shown.waitFor();
+    expect(await shown.evaluate((img: HTMLImageElement) => img.decode().then(() => img.naturalWidth))).toBe(720);
+    await page.getByRole("link", { name: "serial.log" }).waitFor();
+    await picture(page, "job-unbootable");
+    expect(await broken(page)).toEqual([]);
   });
 
   test("the system page has what the doctor found", async () => {

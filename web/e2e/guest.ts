@@ -24,11 +24,16 @@ const guestReport: Partial<Report> = {
   boot_test: { passed: true, why: "a login prompt was seen", login: "web01 login:", seconds: 21.4, disks: "virtio", firmware: "bios", screenshot: "screen.png" },
 };
 
+/** A picture of a text screen. */
+export async function screenOf(page: Page, text: string): Promise<Buffer> {
+  await page.goto("about:blank"); // the policy of a page of ours would forbid the styles
+  await page.setContent(`<body style="background: #000; color: #ccc; font: 16px monospace"><pre>${text}`);
+  return page.screenshot({ clip: { x: 0, y: 0, width: 720, height: 400 } });
+}
+
 /** Repairing and booting a guest takes minutes and an appliance: from now on every report has what came of one, until the returned function is called. */
 export async function showGuest(page: Page): Promise<() => Promise<void>> {
-  await page.goto("about:blank"); // the policy of a page of ours would forbid the styles
-  await page.setContent('<body style="background: #000; color: #ccc; font: 16px monospace"><pre>Debian GNU/Linux 12 web01 tty1\n\nweb01 login: _');
-  const screen = await page.screenshot({ clip: { x: 0, y: 0, width: 720, height: 400 } });
+  const screen = await screenOf(page, "Debian GNU/Linux 12 web01 tty1\n\nweb01 login: _");
   await page.route("**/report", async (route) => {
     const report = (await (await route.fetch()).json()) as Report;
     const stages = report.stages?.map((s) => (s.name === "fix" ? { name: "fix", status: "done", seconds: 41.2 } : s));

@@ -101,6 +101,7 @@ export interface StageReport {
 export interface JobDetail extends Job {
   has_log: boolean;
   has_report: boolean;
+  evidence?: string[] | null;
   ended?: { stage?: string; exception?: string; retryable?: boolean; warnings?: Warning[] };
   record?: { stages?: StageReport[] | null } & Record<string, unknown>;
 }

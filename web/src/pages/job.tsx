@@ -8,7 +8,7 @@ import { BootResult } from "../parts/bootresult";
 import { Copyable } from "../parts/copy";
 import { Empty, Loading } from "../parts/empty";
 import { Facts } from "../parts/facts";
-import { Files } from "../parts/files";
+import { Evidence, Files } from "../parts/files";
 import { Heading } from "../parts/heading";
 import { Icon } from "../parts/icon";
 import { JobActions } from "../parts/jobactions";
@@ -75,6 +75,7 @@ function JobView({ job, tab }: { job: JobDetail; tab: string }): JSX.Element {
         <JobActions job={job} />
       </Heading>
       {job.state === "failed" ? <WhyFailed job={job} /> : null}
+      <Evidence job={job} />
       {(job.state === "waiting" || job.state === "ignored") && job.reason ? (
         <div className="note note-warn">
           <Icon name={job.state} />

@@ -28,25 +28,58 @@ export function Files({ job, report }: { job: JobDetail; report: Report }): JSX.
           </li>
         ))}
         {small.map((name) => (
-          <li key={name}>
-            <Icon name="file" />
-            <div>
-              <a href={jobPath(job.id, `/files/${encodeURIComponent(name)}`)} download={name}>
-                {name}
-              </a>
-            </div>
-          </li>
+          <SmallFile key={name} job={job} name={name} />
         ))}
       </ul>
-      {report.boot_test?.screenshot ? (
-        <figure className="screenshot">
-          <img src={jobPath(job.id, `/files/${encodeURIComponent(report.boot_test.screenshot)}`)} alt={`The screen of the VM in its boot test: ${report.boot_test.why}`} />
-          <figcaption className="muted">The screen at the end of the boot test</figcaption>
-        </figure>
-      ) : null}
+      {report.boot_test?.screenshot ? <Screen job={job} name={report.boot_test.screenshot} why={report.boot_test.why} /> : null}
     </>
   );
 }
+
+/** What is left of a boot test that failed the job: its output is gone, and these stay. */
+export function Evidence({ job }: { job: JobDetail }): JSX.Element | null {
+  const left = job.evidence ?? [];
+  if (left.length === 0) return null;
+  return (
+    <section className="panel" aria-label="What the boot test saw">
+      <h2>What the boot test saw</h2>
+      {left.filter(isPicture).map((name) => (
+        <Screen key={name} job={job} name={name} why={job.reason ?? ""} />
+      ))}
+      <ul className="files">
+        {left.map((name) => (
+          <SmallFile key={name} job={job} name={name} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+const isPicture = (name: string): boolean => name.endsWith(".png");
+
+function SmallFile({ job, name }: { job: JobDetail; name: string }): JSX.Element {
+  return (
+    <li>
+      <Icon name="file" />
+      <div>
+        <a href={filePath(job, name)} download={name}>
+          {name}
+        </a>
+      </div>
+    </li>
+  );
+}
+
+function Screen({ job, name, why }: { job: JobDetail; name: string; why: string }): JSX.Element {
+  return (
+    <figure className="screenshot">
+      <img src={filePath(job, name)} alt={`The screen of the VM in its boot test: ${why}`} />
+      <figcaption className="muted">The screen at the end of the boot test</figcaption>
+    </figure>
+  );
+}
+
+const filePath = (job: JobDetail, name: string): string => jobPath(job.id, `/files/${encodeURIComponent(name)}`);
 
 function DiskFile({ disk }: { disk: DiskReport }): JSX.Element {
   return (
