@@ -52,7 +52,7 @@ func (d *Daemon) answer(ctx context.Context, r queue.Request) (string, error) {
 	case queue.VerbCancel:
 		return d.cancel(ctx, s, r)
 	case queue.VerbRetry:
-		found, err := d.spool.Find(ctx, r.Job)
+		found, err := d.findEnded(ctx, r.Job)
 		if err != nil {
 			return "", err
 		}
@@ -107,6 +107,24 @@ func pauseReason(user, why string) string {
 		return "paused by " + user
 	}
 	return "paused by " + user + ": " + why
+}
+
+// endWait is how long a request waits for a job whose end is just being recorded, and endPoll how often it looks.
+const (
+	endWait = time.Second
+	endPoll = 10 * time.Millisecond
+)
+
+// findEnded finds a job; one whose end is just being recorded, when it has ended: a client may have read its record already.
+func (d *Daemon) findEnded(ctx context.Context, key string) (found queue.Job, err error) {
+	ctx, cancel := context.WithTimeout(ctx, endWait)
+	defer cancel()
+	for {
+		found, err = d.spool.Find(context.WithoutCancel(ctx), key)
+		if err != nil || found.State != queue.Running || !d.isEnding(found.ID) || !pause(ctx, endPoll) {
+			return found, err
+		}
+	}
 }
 
 // cancel ends a running job, or takes a waiting one out of the drop zone into failed/.

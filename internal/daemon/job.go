@@ -152,7 +152,7 @@ func (j *job) resolve(need queue.Need) manifest.Job {
 
 // attempt runs the job's child once.
 func (j *job) attempt(ctx context.Context) (outcome, error) {
-	if j.isEnding() { // nothing of it is to run, least of all beside others
+	if j.isUnwanted() { // nothing of it is to run, least of all beside others
 		return outcome{}, nil
 	}
 	s := j.d.Settings()
@@ -352,8 +352,8 @@ func (j *job) place(ctx context.Context, c *child, alive func()) error {
 	return nil
 }
 
-// isEnding says whether somebody wished for the end of the job.
-func (j *job) isEnding() bool {
+// isUnwanted says whether somebody wished for the end of the job.
+func (j *job) isUnwanted() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.ending != endNone
@@ -366,6 +366,13 @@ func (j *job) decided() (ending, string) {
 	defer j.mu.Unlock()
 	j.over = true
 	return j.ending, j.reason
+}
+
+// isDecided says whether the end of the job is decided.
+func (j *job) isDecided() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.over
 }
 
 // end ends a running job from outside; its own goroutine does the rest. It says false when it is too late.

@@ -33,6 +33,14 @@ func (d *Daemon) unregister(j *job) {
 	d.mu.Unlock()
 }
 
+// isEnding says whether the end of a job is decided, and perhaps on the disk in part.
+func (d *Daemon) isEnding(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	j := d.running[id]
+	return j != nil && j.isDecided()
+}
+
 // endJob ends a running job from outside, one too that was claimed this moment. It says false when there is no such job or it is
 // too late.
 func (d *Daemon) endJob(id string, e ending, reason string) bool {
