@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -193,24 +192,18 @@ func targetExists(path string, err error) error {
 		why: "nothing is ever overwritten", try: "choose another name, or move it away", err: err}
 }
 
-// convert writes img beside the target under a name of its own, proves it, and gives it its name.
+// convert writes img beside the target, proves it, and gives it its name.
 func (o convertOptions) convert(ctx context.Context, con *console, img disk.Image) (doc convertDoc, err error) {
-	dir := filepath.Dir(o.target)
-	tmp := filepath.Join(dir, ".hyperctl-"+rand.Text()+".partial")
-	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666) // the umask decides, as for every file a user makes
+	f, err := atomicfile.NewDraft(filepath.Dir(o.target), ".hyperctl-", 0o666) // the umask decides, as for every file a user makes
 	if err != nil {
 		return doc, outputFailure(o.target, err)
 	}
 	defer func() {
-		f.Close()
-		if err == nil {
-			return
-		}
-		if rerr := os.Remove(tmp); rerr != nil {
-			con.note("%s stays behind: %s", tmp, rerr)
+		if cerr := f.Close(); cerr != nil {
+			con.note("the unfinished output: %s", cerr)
 		}
 	}()
-	w, err := formats.Create(o.format, f, img.Size(), formats.CreateOptions{Compression: o.compression, Level: o.level, Subformat: o.subformat})
+	w, err := formats.Create(o.format, f.File, img.Size(), formats.CreateOptions{Compression: o.compression, Level: o.level, Subformat: o.subformat})
 	if err != nil {
 		return doc, outputFailure(o.target, err)
 	}
@@ -220,7 +213,7 @@ func (o convertOptions) convert(ctx context.Context, con *console, img disk.Imag
 	}
 	doc = convertDoc{Source: o.source, Output: o.target, Format: o.format, VirtualSize: img.Size(), ReadBytes: copied.DataBytes}
 	if o.verify {
-		if err = o.prove(ctx, con, tmp, img.Size(), copied.Digest); err != nil {
+		if err = o.prove(ctx, con, f, img.Size(), copied.Digest); err != nil {
 			return doc, err
 		}
 		doc.Verified, doc.Digest = true, copied.Digest.String()
@@ -230,13 +223,10 @@ func (o convertOptions) convert(ctx context.Context, con *console, img disk.Imag
 		return doc, err
 	}
 	doc.OutputBytes = st.Size()
-	if err = atomicfile.RenameNoReplace(tmp, o.target); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			err = targetExists(o.target, err)
-		}
-		return doc, err
+	if err = f.Publish(o.target); errors.Is(err, fs.ErrExist) {
+		err = targetExists(o.target, err)
 	}
-	return doc, atomicfile.SyncDir(dir)
+	return doc, err
 }
 
 func (o convertOptions) copy(ctx context.Context, con *console, w disk.Writer, img disk.Image) (disk.Result, error) {
@@ -251,8 +241,8 @@ func (o convertOptions) copy(ctx context.Context, con *console, w disk.Writer, i
 
 // prove reads the output back and holds its content against the source's, which has size bytes. A format that counts in sectors may have
 // made it up to 511 bytes longer.
-func (o convertOptions) prove(ctx context.Context, con *console, tmp string, size int64, want disk.Digest) error {
-	img, err := formats.OpenPath(ctx, tmp, formats.OpenOptions{Format: o.format})
+func (o convertOptions) prove(ctx context.Context, con *console, draft *atomicfile.Draft, size int64, want disk.Digest) error {
+	img, err := o.reopen(ctx, draft)
 	if err != nil {
 		return &failure{exit: exitError, code: manifest.CodeOutputProof, what: "the output cannot be opened again", why: err.Error(), err: err}
 	}
@@ -271,6 +261,19 @@ func (o convertOptions) prove(ctx context.Context, con *console, tmp string, siz
 			why: fmt.Sprintf("its content digest is %s, the source's %s; the output was removed", got, want)}
 	}
 	return nil
+}
+
+// reopen opens the output as an image.
+func (o convertOptions) reopen(ctx context.Context, draft *atomicfile.Draft) (disk.Image, error) {
+	f, err := draft.Reopen()
+	if err != nil {
+		return nil, err
+	}
+	host, err := disk.TakeFile(f, filepath.Base(o.target))
+	if err != nil {
+		return nil, err
+	}
+	return formats.Open(ctx, host, formats.OpenOptions{Format: o.format})
 }
 
 // convertFailure says what was being converted.
