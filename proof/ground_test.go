@@ -22,7 +22,7 @@ type fileSystem struct {
 	name   string
 	kind   string // of mount(2)
 	size   int64  // bytes of a disk
-	sector int64  // bytes that the disk writes as one: btrfs needs its superblock whole, xfs each block of metadata
+	sector int64  // bytes that the disk writes as one: ext4 and btrfs need their superblock whole, xfs each block of metadata
 	mkfs   []string
 	opts   string
 	split  bool // the output is on a disk of its own
@@ -32,11 +32,11 @@ const mib = 1 << 20
 
 // fileSystems are the ones in the table. Two disks show what one hides: there, syncing a record also syncs the output's directory.
 var fileSystems = []fileSystem{
-	{name: "ext4", kind: "ext4", size: 64 * mib, sector: 512, opts: "",
+	{name: "ext4", kind: "ext4", size: 64 * mib, sector: 1024, opts: "",
 		mkfs: []string{"mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0", "-J", "size=4"}},
 	{name: "xfs", kind: "xfs", size: 320 * mib, sector: 4096, opts: "nouuid", mkfs: []string{"mkfs.xfs", "-q", "-f", "-K"}},
 	{name: "btrfs", kind: "btrfs", size: 160 * mib, sector: 4096, opts: "nodiscard", mkfs: []string{"mkfs.btrfs", "-q", "-f", "-K", "-m", "single"}},
-	{name: "ext4, two disks", kind: "ext4", size: 64 * mib, sector: 512, opts: "", split: true,
+	{name: "ext4, two disks", kind: "ext4", size: 64 * mib, sector: 1024, opts: "", split: true,
 		mkfs: []string{"mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0", "-J", "size=4"}},
 	{name: "xfs, two disks", kind: "xfs", size: 320 * mib, sector: 4096, opts: "nouuid", split: true, mkfs: []string{"mkfs.xfs", "-q", "-f", "-K"}},
 }
