@@ -71,8 +71,8 @@ web-test: build ## test the dashboard: its logic, then the whole of it with a br
 proof: ## break the programs in every known way and print a table (root; hours)
 	scripts/proof long
 
-simulate: ## live 100,000 simulated lives of the queue, or as many as fit into eight minutes
-	H2K_LIVES=100000 H2K_LIFETIME=8m go test ./internal/queue -run '^TestSimulatedLives$$' -count=1 -timeout 20m -v | grep -v '^=== '
+simulate: ## live 100,000 simulated lives of the queue, or as many as fit into LIFETIME=20m
+	H2K_LIVES=100000 H2K_LIFETIME=$(or $(LIFETIME),20m) go test ./internal/queue -run '^TestSimulatedLives$$' -count=1 -timeout 60m -v | grep -v '^=== '
 
 proof-short: ## the same with a hundredth of the states (root; minutes)
 	scripts/proof short
