@@ -27,7 +27,7 @@ var allFileSystems = []string{"ext4", "xfs", "btrfs", "ext4, two disks"}
 var seededMistakes = []seeded{
 	{name: "no-sync-anywhere", disks: allFileSystems},
 	// ext4 commits its whole journal with any sync of a file, and so hardly ever shows this one.
-	{name: "no-directory-sync", disks: []string{"xfs", "btrfs", "xfs, two disks"}, states: 500},
+	{name: "no-directory-sync", disks: []string{"xfs", "btrfs", "xfs, two disks"}, states: 1000},
 	{name: "no-file-sync", disks: allFileSystems},
 	{name: "meta-not-synced", disks: allFileSystems},
 	{name: "record-not-synced", disks: allFileSystems},
