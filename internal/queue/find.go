@@ -112,8 +112,11 @@ func (s *Spool) findID(ctx context.Context, id string) (Job, error) {
 // findReturned finds the entry of a job that went back to the drop zone: by what it is, because its name may have been taken meanwhile.
 func (s *Spool) findReturned(r Record) (Job, error) {
 	found := ""
+	if st, err := lstat(s.path(DirQueued, r.original())); err == nil && st.Ino == r.Identity.Ino {
+		found = r.original() // some file systems list other inodes than they show
+	}
 	err := eachEntry(s.path(DirQueued), func(name string, _ byte, ino uint64) bool {
-		if ino == r.Identity.Ino && !hidden(name) {
+		if found == "" && ino == r.Identity.Ino && !hidden(name) {
 			found = name
 		}
 		return found == ""
