@@ -174,6 +174,30 @@ func TestDiskDoesNotWaitForADocumentForEver(t *testing.T) {
 	}
 }
 
+// A run that is to end by itself stays for a disk that will soon have waited long enough for a document which never becomes ready.
+func TestNothingIsSettledWhileADiskWaitsForADocument(t *testing.T) {
+	s := start(t, t.TempDir(), StartOptions{})
+	dropAt(t, filepath.Join(s.dir, "x.yaml"), "manifest") // as btrfs leaves a rename whose end a power cut took
+	if err := os.Link(filepath.Join(s.dir, "x.yaml"), s.path(DirQueued, "x.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	dropAt(t, s.path(DirQueued, "y.vmdk"), "disk")
+	i := inbox(t, s, names(t), InboxOptions{Settle: 50 * time.Millisecond, Names: func(n string) bool { return n == "x.yaml" }})
+	claimed := make(chan *Claim, 1)
+	go func() {
+		c, _ := i.Next(t.Context())
+		claimed <- c
+	}()
+	select {
+	case <-i.Settled():
+		t.Errorf("it is settled, with %+v", i.Snapshot().Held)
+	case c := <-claimed:
+		if c == nil || c.Record().OriginalName != "y.vmdk" {
+			t.Errorf("claimed %+v", c)
+		}
+	}
+}
+
 func TestCopiedFileSettlesFirst(t *testing.T) {
 	s := start(t, t.TempDir(), StartOptions{})
 	i := inbox(t, s, names(t), InboxOptions{Settle: time.Hour})

@@ -168,7 +168,7 @@ func (i *Inbox) idle(more bool) bool {
 			return false
 		}
 	}
-	return i.counts.Queued == 0 || !i.mayClaim()
+	return len(i.awaiting) == 0 && i.counts.Queued == 0 || !i.mayClaim()
 }
 
 func (i *Inbox) checkSettled(now time.Time, more bool) {
