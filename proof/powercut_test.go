@@ -232,6 +232,8 @@ func once(r *rig, mistake string) (said string, err error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program("hyper2kvmd"), "--config", r.conf, "--once")
 	cmd.Env = daemonEnv(mistake)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // then it says where it hangs
+	cmd.WaitDelay = onceLimit
 	out, err := cmd.CombinedOutput()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 6 {
 		err = nil
