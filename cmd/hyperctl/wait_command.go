@@ -104,25 +104,32 @@ func runWait(ctx context.Context, con *console, keys []string, o waitOptions) er
 	return w.wait(ctx, open, o.timeout)
 }
 
-// moves is how often a job may move while it is looked for: it goes through three directories.
-const moves = 5
+// A job that moves is looked for so often, and so long between two looks: it goes through three directories, and a busy disk takes its time.
+const (
+	moves    = 50
+	movePoll = 20 * time.Millisecond
+)
 
 // locate finds out where a job stands now, which may move at any moment. An ended one has no ref.
 func locate(ctx context.Context, sp *queue.Spool, j queue.Job) (queue.Job, queue.Submitted, error) {
-	var err error
-	for range moves {
+	for look := 1; ; look++ {
 		if ended(j) {
 			return j, queue.Submitted{}, nil
 		}
-		var ref queue.Submitted
-		if ref, err = refOf(j); err == nil {
-			return j, ref, nil
+		ref, err := refOf(j)
+		if err == nil || look == moves {
+			return j, ref, err
 		}
-		if j, err = sp.Find(ctx, jobKey(j)); err != nil {
-			break
+		select {
+		case <-time.After(movePoll):
+		case <-ctx.Done():
+			return j, ref, ctx.Err()
+		}
+		key := jobKey(j)
+		if j, err = sp.Find(ctx, key); err != nil {
+			return j, ref, err
 		}
 	}
-	return j, queue.Submitted{}, err
 }
 
 // refOf knows an entry again by its inode, wherever it goes. A job of several files stands in a directory that the claim made: it is

@@ -142,6 +142,28 @@ func TestFollowToTheEnd(t *testing.T) {
 	}
 }
 
+// A disk that its manifest took along, and whose job was over before anybody looked, is found with it.
+func TestFollowAMemberOfAJobThatIsOver(t *testing.T) {
+	s := start(t, t.TempDir(), StartOptions{})
+	drop(t, s, "pair.yaml", "x")
+	drop(t, s, "one.img", "one")
+	e := entryOf(t, s, "one.img")
+	c := claimName(t, s, "pair.yaml", Need{Kind: "manifest", Members: []string{"one.img"}})
+	id := c.Record().ID
+	if err := c.Done(t.Context(), Outcome{}); err != nil {
+		t.Fatal(err)
+	}
+	var last Job
+	for j, err := range s.Follow(t.Context(), Submitted{Name: "one.img", Dev: e.Identity.Dev, Ino: e.Identity.Ino}) {
+		if last = j; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last.ID != id || last.State != Done {
+		t.Errorf("%+v", last)
+	}
+}
+
 func TestFollowWhatIsTakenAway(t *testing.T) {
 	s := start(t, t.TempDir(), StartOptions{})
 	drop(t, s, "x.vmdk", "x")

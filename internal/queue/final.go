@@ -31,7 +31,8 @@ type finalFile struct {
 		Size     int64    `json:"size"`
 		Identity Identity `json:"identity"`
 	} `json:"source"`
-	Log string `json:"log"`
+	Log     string   `json:"log"`
+	Members []string `json:"members"`
 }
 
 // when parses a time of a record, nil when there is none.

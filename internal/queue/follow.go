@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -23,7 +24,7 @@ const (
 func (s *Spool) Follow(ctx context.Context, sub Submitted) iter.Seq2[Job, error] {
 	return func(yield func(Job, error) bool) {
 		f := follower{s: s, sub: sub}
-		var last Job
+		last := Job{Name: sub.Name}
 		var missing time.Time
 		for {
 			j, err := f.look(ctx)
@@ -94,8 +95,8 @@ func (f *follower) look(ctx context.Context) (Job, error) {
 			return f.s.runningJob(r), nil
 		}
 	}
-	j, err := f.s.findFinal(ctx, f.since(), func(string) bool { return true }, func(_ Job, ff finalFile) bool {
-		return ff.Source.Identity.Ino == f.sub.Ino && ff.Source.Identity.Dev == f.sub.Dev
+	j, err := f.s.findFinal(ctx, f.since(), func(string) bool { return true }, func(j Job, ff finalFile) bool {
+		return ff.Source.Identity.Ino == f.sub.Ino && ff.Source.Identity.Dev == f.sub.Dev || slices.Contains(ff.Members, f.sub.Name) && f.isAt(j.Path, f.sub.Name)
 	})
 	if err == nil {
 		return j, nil
@@ -108,7 +109,12 @@ func (f *follower) since() string {
 }
 
 func (f *follower) isMember(r Record) bool {
-	st, err := lstat(f.s.path(DirRunning, r.Entry, f.sub.Name))
+	return f.isAt(f.s.path(DirRunning, r.Entry), f.sub.Name)
+}
+
+// isAt says whether the submitted file stands in the directory of a job.
+func (f *follower) isAt(dir, name string) bool {
+	st, err := lstat(filepath.Join(dir, name))
 	return err == nil && st.Ino == f.sub.Ino
 }
 
