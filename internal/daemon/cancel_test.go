@@ -2,12 +2,10 @@ package daemon
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,19 +21,14 @@ func TestCancelOnAFullDisk(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			var full atomic.Bool
-			d, err := New(t.Context(), Options{
-				Settings: w.settings, Clock: time.Now, Log: slog.New(slog.DiscardHandler), Version: "test",
-				Before: func(s atomicfile.Step) error {
+			d := w.daemonWith(func(o *Options) {
+				o.Before = func(s atomicfile.Step) error {
 					if full.Load() && s.Op == "write" {
 						return &os.PathError{Op: s.Op, Path: s.Path, Err: unix.ENOSPC}
 					}
 					return nil
-				},
+				}
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { d.Close() })
 			w.drop("ok.img", "x")
 			ctx, cancel := context.WithCancel(t.Context())
 			inbox, job := make(chan error, 1), make(chan struct{})

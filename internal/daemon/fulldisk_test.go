@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,29 +21,19 @@ import (
 // keeps it until there is space. Neither fails.
 func TestOutputWaitsForSpace(t *testing.T) {
 	w := newWorld(t)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var fullFor atomic.Pointer[string] // the operation that finds no space
 	var later atomic.Int64             // the clock is so much ahead
 	fill := func(op string) { fullFor.Store(&op) }
 	fill("mkdir")
-	d, err := New(t.Context(), Options{
-		Settings: w.settings, Log: slog.New(slog.DiscardHandler), Version: "test",
-		Clock:   func() time.Time { return time.Now().Add(time.Duration(later.Load())) },
-		Spawner: Spawner{Path: self, Env: append(os.Environ(), "H2K_TEST_CHILD=job", "H2K_TEST_DIR="+w.pipe)},
-		Before: func(s atomicfile.Step) error {
+	d := w.daemonWith(func(o *Options) {
+		o.Clock = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+		o.Before = func(s atomicfile.Step) error {
 			if s.Op == *fullFor.Load() && strings.HasPrefix(s.Path, w.out+"/") {
 				return &os.PathError{Op: s.Op, Path: s.Path, Err: unix.ENOSPC}
 			}
 			return nil
-		},
+		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
 	w.drop("ok.img", "x")
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := make(chan error, 1)

@@ -51,14 +51,22 @@ func newWorld(t *testing.T) *world {
 // daemon starts a daemon whose jobs are played by this test binary.
 func (w *world) daemon() *Daemon {
 	w.t.Helper()
+	return w.daemonWith(func(*Options) {})
+}
+
+// daemonWith starts one whose options a test changes.
+func (w *world) daemonWith(change func(*Options)) *Daemon {
+	w.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	d, err := New(w.t.Context(), Options{
+	o := Options{
 		Settings: w.settings, Clock: time.Now, Log: slog.New(slog.DiscardHandler), Version: "test",
 		Spawner: Spawner{Path: self, Env: append(os.Environ(), "H2K_TEST_CHILD=job", "H2K_TEST_DIR="+w.pipe)},
-	})
+	}
+	change(&o)
+	d, err := New(w.t.Context(), o)
 	if err != nil {
 		w.t.Fatal(err)
 	}

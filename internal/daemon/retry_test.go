@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,26 +15,16 @@ import (
 // The error.json of a job is there a moment before its source is: who retries it then waits for that moment.
 func TestRetryOfAJobThatIsJustFailing(t *testing.T) {
 	w := newWorld(t)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	moving, move := make(chan struct{}), make(chan struct{})
-	d, err := New(t.Context(), Options{
-		Settings: w.settings, Clock: time.Now, Log: slog.New(slog.DiscardHandler), Version: "test",
-		Spawner: Spawner{Path: self, Env: append(os.Environ(), "H2K_TEST_CHILD=job", "H2K_TEST_DIR="+w.pipe)},
-		Before: func(s atomicfile.Step) error {
+	d := w.daemonWith(func(o *Options) {
+		o.Before = func(s atomicfile.Step) error {
 			if s.Op == "rename" && s.Path == filepath.Join(w.w, queue.DirRunning, "fail.img") {
 				close(moving)
 				<-move
 			}
 			return nil
-		},
+		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
 	w.drop("fail.img", "x")
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := make(chan error, 1)
