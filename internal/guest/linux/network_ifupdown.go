@@ -45,6 +45,7 @@ func (ifupdownNet) files(ctx context.Context, tree guest.FS) ([]string, error) {
 type interfacesLine struct {
 	text  string   // all of it, with its ends
 	words []string // none in a comment
+	ends  []int    // where each word ends in text
 }
 
 func (l interfacesLine) word(i int) string {
@@ -65,12 +66,24 @@ func splitInterfaces(text []byte) []interfacesLine {
 		}
 		open = continued(line)
 	}
+	joints := strings.NewReplacer("\\\n", "  ", "\\\r\n", "   ") // as long as they were, so that words stay where they are
 	for i, l := range lines {
-		if !strings.HasPrefix(strings.TrimSpace(l.text), "#") {
-			lines[i].words = strings.Fields(strings.NewReplacer("\\\n", " ", "\\\r\n", " ").Replace(l.text))
+		if strings.HasPrefix(strings.TrimSpace(l.text), "#") {
+			continue
+		}
+		text, end := joints.Replace(l.text), 0
+		for word := range strings.FieldsSeq(text) {
+			end += strings.Index(text[end:], word) + len(word)
+			lines[i].words = append(lines[i].words, word)
+			lines[i].ends = append(lines[i].ends, end)
 		}
 	}
 	return lines
+}
+
+// replaceWord returns the line's text with another word in place of its i-th.
+func (l interfacesLine) replaceWord(i int, with string) string {
+	return l.text[:l.ends[i]-len(l.words[i])] + with + l.text[l.ends[i]:]
 }
 
 // continued reports whether the next physical line belongs to the same logical one.
@@ -179,7 +192,7 @@ func (ifupdownNet) edit(file string, text []byte, plan netPlan) ([]byte, []strin
 				current = entries[at]
 			}
 			if known && l.word(2) == "inet" && l.word(3) == "static" && plan.wantsDHCP(current) {
-				lines[i].text = replaceLast(l.text, "static", "dhcp")
+				lines[i].text = l.replaceWord(3, "dhcp")
 				why = append(why, "the interface has no address of its own and asks for none")
 			}
 		case beginsStanza(word):
@@ -190,7 +203,7 @@ func (ifupdownNet) edit(file string, text []byte, plan netPlan) ([]byte, []strin
 			fate, with := plan.fate(current.Name, mac)
 			switch fate {
 			case macChanges:
-				lines[i].text = replaceLast(l.text, had, likeMAC(with, had))
+				lines[i].text = l.replaceWord(len(l.words)-1, likeMAC(with, had))
 				why = append(why, fate.why(mac, with))
 			case macGoes:
 				lines[i].text = "#" + strings.ReplaceAll(strings.TrimSuffix(l.text, "\n"), "\n", "\n#") + l.text[len(strings.TrimSuffix(l.text, "\n")):]
@@ -224,13 +237,4 @@ func endLine(text string) string {
 		end += "\n"
 	}
 	return end
-}
-
-// replaceLast replaces the last occurrence.
-func replaceLast(s, old, with string) string {
-	i := strings.LastIndex(s, old)
-	if i < 0 || old == "" {
-		return s
-	}
-	return s[:i] + with + s[i+len(old):]
 }
