@@ -19,6 +19,9 @@ const (
 
 var interfacesName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*$`)
 
+// interfacesJoint is where a logical line goes on, or would if the file did.
+var interfacesJoint = regexp.MustCompile(`\\\r*(\n|$)`)
+
 func (ifupdownNet) name() string { return "ifupdown" }
 
 func (ifupdownNet) files(ctx context.Context, tree guest.FS) ([]string, error) {
@@ -66,12 +69,11 @@ func splitInterfaces(text []byte) []interfacesLine {
 		}
 		open = continued(line)
 	}
-	joints := strings.NewReplacer("\\\n", "  ", "\\\r\n", "   ") // as long as they were, so that words stay where they are
 	for i, l := range lines {
 		if strings.HasPrefix(strings.TrimSpace(l.text), "#") {
 			continue
 		}
-		text, end := joints.Replace(l.text), 0
+		text, end := interfacesJoint.ReplaceAllStringFunc(l.text, func(j string) string { return strings.Repeat(" ", len(j)) }), 0
 		for word := range strings.FieldsSeq(text) {
 			end += strings.Index(text[end:], word) + len(word)
 			lines[i].words = append(lines[i].words, word)

@@ -199,6 +199,9 @@ func FuzzInterfaces(f *testing.F) {
 	addNetworkSeeds(f, "etc/network/interfaces")
 	f.Add([]byte("auto eth0\niface eth0 inet static\\\n hwaddress\n  hwaddress ether 00:0c:29:11:22:33"))
 	f.Add([]byte("auto eth0\niface eth0 inet static\\\n  staticss\n  h"))
+	f.Add([]byte("auto eth0 eth1\\\n"))
+	f.Add([]byte("auto eth0 eth1\\\niface eth0 inet dhcp\\"))
+	f.Add([]byte("auto \x8aingh c 1e\\"))
 	f.Add([]byte("auto eth0\nmapping eth1 \\\n"))
 	f.Add([]byte("auto eth0\nmapping eth1 \\"))
 	f.Fuzz(func(t *testing.T, text []byte) {
