@@ -232,14 +232,18 @@ func once(r *rig, mistake string) (said string, err error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program("hyper2kvmd"), "--config", r.conf, "--once")
 	cmd.Env = daemonEnv(mistake)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // then it says where it hangs
+	hung := ""
+	cmd.Cancel = func() error {
+		hung = standstill(cmd.Process.Pid)
+		return cmd.Process.Signal(syscall.SIGQUIT) // then it says where it hangs itself
+	}
 	cmd.WaitDelay = onceLimit
 	out, err := cmd.CombinedOutput()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 6 {
 		err = nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("the daemon does not recover: %w\n%s", err, out)
+		return "", fmt.Errorf("the daemon does not recover: %w\n%s\n%s", err, out, hung)
 	}
 	return string(out), nil
 }
