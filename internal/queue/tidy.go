@@ -82,6 +82,7 @@ func (s *Spool) archiveError(dir, entry string) error {
 // historyName says whether what is before .error.json is itself the name of a record.
 func historyName(entry string) bool { return strings.HasSuffix(entry, suffixMeta) }
 
+// tidyReplies removes answers that nobody waits for any more. One whose request is still there stays: it says that the request was done.
 func (s *Spool) tidyReplies(now time.Time) {
 	names, err := dirNames(s.own("replies"), maxRequests*2)
 	if err != nil {
@@ -89,7 +90,7 @@ func (s *Spool) tidyReplies(now time.Time) {
 	}
 	for _, name := range names {
 		path := s.own("replies", name)
-		if st, err := lstat(path); err == nil && now.Sub(time.Unix(0, st.Ctim.Nano())) > replyFor {
+		if st, err := lstat(path); err == nil && now.Sub(time.Unix(0, st.Ctim.Nano())) > replyFor && !exists(s.own("control", name)) {
 			_ = s.fs.Remove(path)
 		}
 	}

@@ -21,7 +21,7 @@ const (
 var imageNames = []string{"vmlinuz", "vmlinux", "bzImage", "kernel", "Image", "image"}
 
 // notImages are the endings of files that stand beside kernels.
-var notImages = []string{".hmac", ".sig", ".gz", ".bz2", ".old", ".bak", ".map", ".config", ".sha512", ".rpmsave", ".rpmnew", ".dpkg-new", ".dpkg-tmp", ".img", ".debug"}
+var notImages = []string{".hmac", ".sig", ".gz", ".xz", ".zst", ".bz2", ".old", ".bak", ".map", ".config", ".sha512", ".rpmsave", ".rpmnew", ".dpkg-new", ".dpkg-tmp", ".img", ".debug"}
 
 // kernelSearch collects the kernels of a guest.
 type kernelSearch struct {
@@ -235,7 +235,8 @@ func (s *kernelSearch) entry(ctx context.Context, dir, version string) error {
 			return err
 		}
 	}
-	for _, n := range []string{"initrd", "initramfs.img", "initrd.img"} {
+	// kernel-install keeps the name of an initramfs that it was given, and Debian's hook gives it /boot/initrd.img-VERSION.
+	for _, n := range append([]string{"initrd", "initramfs.img", "initrd.img"}, initrdNames(version, k.Version)...) {
 		if slices.Contains(names, n) {
 			k.Initrd = path.Join(dir, n)
 			break

@@ -133,6 +133,8 @@ func (s *kernelSearch) unified(ctx context.Context) error {
 			if version == "" {
 				version = strings.TrimSuffix(n, path.Ext(n))
 			}
+			// A bare kernel of the same version is what this one was made of (mkinitcpio(8), --uki): nothing starts it without an initramfs.
+			s.found = slices.DeleteFunc(s.found, func(k guest.Kernel) bool { return k.Version == version && k.Initrd == "" })
 			if err := s.add(ctx, guest.Kernel{Version: version, Image: name, Initrd: name}); err != nil {
 				return err
 			}
