@@ -18,14 +18,14 @@ const (
 )
 
 // suseMkinitrd reports whether the guest's mkinitrd is that of SUSE, which keeps its modules in /etc/sysconfig/kernel.
-func suseMkinitrd(ctx context.Context, tree guest.FS) (bool, error) {
+func suseMkinitrd(ctx context.Context, tree guest.FS) (modules []string, ok bool, err error) {
 	b, _, err := lookFile(ctx, tree, suseKernelConfig)
-	_, ok := parseShellVars(b).Get(suseModulesKey)
-	return ok, err
+	value, ok := parseShellVars(b).Get(suseModulesKey)
+	return strings.Fields(value), ok, err
 }
 
 func configureMkinitrd(ctx context.Context, tree guest.FS, modules []string, p *guest.Proposal) error {
-	suse, err := suseMkinitrd(ctx, tree)
+	_, suse, err := suseMkinitrd(ctx, tree)
 	if err != nil {
 		return err
 	}
@@ -61,15 +61,17 @@ func addHostAdapter(content string) string {
 	return configLines(content, fmt.Sprintf("alias %s virtio_blk", name))
 }
 
-// mkinitrdCall gives the modules by name: neither program can look for the disks of the machine that is to be.
+// mkinitrdCall gives the modules by name: neither program can look for the disks of the machine that is to be. SUSE's takes those that
+// it is given for all, and then leaves out what INITRD_MODULES names (mkinitrd(8), -m): dm-multipath, a driver that / stands on.
 func mkinitrdCall(ctx context.Context, tree guest.FS, t *imageTool, r rebuild, _ *guest.Proposal) (toolCall, error) {
-	suse, err := suseMkinitrd(ctx, tree)
+	configured, suse, err := suseMkinitrd(ctx, tree)
 	if err != nil {
 		return toolCall{}, err
 	}
 	call := toolCall{need: r.sameRoom()}
 	if suse {
-		call.args = []string{t.found, "-k", r.look.kernel.Image, "-i", r.makesName(), "-m", strings.Join(r.modules, " ")}
+		all := append(configured, missingWords(r.modules, configured)...)
+		call.args = []string{t.found, "-k", r.look.kernel.Image, "-i", r.makesName(), "-m", strings.Join(all, " ")}
 		return call, nil
 	}
 	call.args = []string{t.found, "-f"}
