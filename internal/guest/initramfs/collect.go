@@ -62,7 +62,7 @@ func wanted(name string) bool {
 	case "etc/fstab", "etc/crypttab", "cryptroot/crypttab":
 		return true
 	}
-	return strings.HasPrefix(name, "etc/cmdline.d/") || strings.HasPrefix(name, "conf/")
+	return strings.HasPrefix(name, "etc/cmdline.d/") || strings.HasPrefix(name, "conf/") || strings.Contains(name, "/hooks/initqueue/finished/devexists-")
 }
 
 // add takes one entry; body is its content, of which as much is read as is needed.

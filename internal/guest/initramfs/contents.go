@@ -26,8 +26,9 @@ type Contents struct {
 	Builtin  []string // of these, those with a modules.builtin
 	Dep      []string // those with a modules.dep
 	Kinds    []string // Kind constants, by evidence; sorted
-	// Files is the content of small text files that tie an image to one machine: what lies below etc/cmdline.d and conf, and etc/fstab,
-	// etc/crypttab, cryptroot/crypttab. Keys are names without a leading slash. Larger ones than 64 KiB are left out.
+	// Files is the content of small text files that tie an image to one machine: what lies below etc/cmdline.d and conf, dracut's hooks that
+	// wait for a disk (devexists-), and etc/fstab, etc/crypttab, cryptroot/crypttab. Keys are names without a leading slash. Larger ones
+	// than 64 KiB are left out.
 	Files map[string]string
 	// Trailing says that something that is no archive follows, which the kernel complains of and ignores.
 	Trailing bool

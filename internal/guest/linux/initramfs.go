@@ -54,11 +54,10 @@ func (initramfsFixer) Plan(ctx context.Context, system guest.System, tree guest.
 			return p, err
 		}
 		r := rebuild{look: look, stale: staleArguments(look.image)}
-		why := look.lacks()
-		if why == "" && len(r.stale) == 0 {
+		if r.why() == "" {
 			continue
 		}
-		if warning, ok := cannot(look, why); ok {
+		if warning, ok := cannot(look, r.why()); ok {
 			p.Warnings = append(p.Warnings, warning)
 			continue
 		}

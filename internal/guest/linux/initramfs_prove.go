@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
+	"slices"
 	"strings"
 
 	"hyper2kvm/internal/guest"
@@ -44,8 +46,14 @@ func (r rebuild) prove(makes string) func(ctx context.Context, tree guest.FS) er
 // oldDevices are beginnings of names that a disk has on one controller and loses on another.
 var oldDevices = []string{"/dev/sd", "/dev/hd", "/dev/vd", "/dev/xvd", "/dev/nvme", "/dev/disk/by-path/", "/dev/disk/by-id/", "/dev/cciss/"}
 
+// keptIDs are beginnings of by-id names of what lies on a disk: they are the same on every controller.
+var keptIDs = []string{"dm-name-", "dm-uuid-", "lvm-pv-uuid-", "md-name-", "md-uuid-"}
+
 // namesOldDevice reports whether an argument's value is, or holds, such a name.
 func namesOldDevice(value string) bool {
+	for _, id := range keptIDs {
+		value = strings.ReplaceAll(value, "/dev/disk/by-id/"+id, "")
+	}
 	for _, d := range oldDevices {
 		if strings.Contains(value, d) {
 			return true
@@ -70,9 +78,23 @@ func imageArguments(c initramfs.Contents) []string {
 	return out
 }
 
-// staleArguments returns those that make the image wait for a disk that is gone: its root or what it resumes from, by an old name.
-func staleArguments(c initramfs.Contents) []string {
+// waitsFor returns the devices without which dracut's queue does not end in an image for one machine: it stops in a shell, wherever the
+// root is. Their names stand in those of the hooks, with their slashes as \x2f (wait_for_dev of dracut).
+func waitsFor(c initramfs.Contents) []string {
 	var out []string
+	for name := range c.Files {
+		if _, device, ok := strings.Cut(path.Base(name), "devexists-"); ok {
+			out = append(out, strings.ReplaceAll(strings.TrimSuffix(device, ".sh"), `\x2f`, "/"))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// staleArguments returns what makes the image wait for a disk that is gone: its root or what it resumes from, by an old name, or any
+// other disk that it waits for.
+func staleArguments(c initramfs.Contents) []string {
+	out := slices.DeleteFunc(waitsFor(c), func(device string) bool { return !namesOldDevice(device) })
 	for _, a := range imageArguments(c) {
 		key, value, _ := strings.Cut(a, "=")
 		if (key == "root" || key == "resume") && namesOldDevice(value) {
