@@ -2,6 +2,7 @@ package linux
 
 import (
 	"context"
+	"slices"
 
 	"hyper2kvm/internal/guest"
 )
@@ -22,7 +23,7 @@ func bootFixers(o Options) []guest.Fixer {
 		bootFixer{"extlinux", o, planExtlinux},
 	}
 	if o.BootLoader {
-		fixers = append(fixers, deviceMapFixer{}, debconfFixer{}, efiFixer{})
+		fixers = append(fixers, deviceMapFixer{}, debconfFixer{}, installDeviceFixer{}, efiFixer{})
 	}
 	return fixers
 }
@@ -71,6 +72,11 @@ func (c *cmdlines) initrds() bool {
 		}
 	}
 	return len(kernels) == 0
+}
+
+// allInitrds reports whether each of the guest's kernels is started with an initramfs, as far as it is known.
+func (c *cmdlines) allInitrds() bool {
+	return !slices.ContainsFunc(c.devices.system.Kernels, func(k guest.Kernel) bool { return startable(k) && k.Initrd == "" })
 }
 
 // edit gives files to change, each once, and says of each why it changed.

@@ -2,7 +2,6 @@ package linux
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -30,8 +29,7 @@ func (debconfFixer) Plan(ctx context.Context, system guest.System, tree guest.FS
 	if system.Firmware == guest.FirmwareUEFI {
 		question = "grub-efi/install_devices"
 	}
-	// A virtio disk without a serial number has no by-id name: its kernel's name is the only one, and what the packages would offer.
-	why := "the next upgrade of GRUB would look for a disk of the old machine; on virtio it is the one named now"
+	why := "the next upgrade of GRUB would look for a disk of the old machine; on KVM it is the one named now"
 	err = files.edit(ctx, []string{debconfFile}, why, func(_, content string) string {
 		return rewriteDebconf(content, question, func(value string) string { return d.installDevices(files, question, value) })
 	})
@@ -66,13 +64,13 @@ func rewriteDebconf(content, question string, change func(value string) string) 
 	return out.String()
 }
 
-// installDevices returns a list of disks by the names that they have on virtio, in the order of the VM's disks.
+// installDevices returns a list of disks by the names that they have on KVM, in the order of the VM's disks.
 func (d *devices) installDevices(files *fileSet, question, value string) string {
 	names := strings.Split(value, ", ")
 	var renamed []string
 	changed := false
 	for _, name := range names {
-		to, err := d.onVirtio(name, len(names) == 1)
+		to, err := d.onKVM(name, len(names) == 1)
 		if err != nil {
 			files.warn("Run dpkg-reconfigure for the package in the guest, or its next upgrade fails.", "the answer to %s is kept: %q: %v", question, clip(name), err)
 			return value
@@ -86,47 +84,4 @@ func (d *devices) installDevices(files *fileSet, question, value string) string 
 		return value
 	}
 	return strings.Join(renamed, ", ")
-}
-
-// onVirtio returns the name that a disk or partition has on virtio. only: it is the only one named.
-func (d *devices) onVirtio(name string, only bool) (string, error) {
-	short, ok := strings.CutPrefix(name, "/dev/")
-	if !ok {
-		return name, nil
-	}
-	n, isDisk := parseDiskName(short)
-	if base, part, ok := splitAlias(name); ok && base != "" {
-		n, isDisk = diskName{disk: -1, part: part}, true
-		if only || d.disks == 1 {
-			n.disk = d.bootDisk()
-		}
-	}
-	switch {
-	case !isDisk:
-		return name, nil // an array or a volume: its name stays
-	case n.disk < 0:
-		return "", fmt.Errorf("which of the %d disks it names cannot be told", d.disks)
-	case n.disk >= d.disks:
-		return "", fmt.Errorf("the VM has no such disk")
-	case n.disk >= 26:
-		return "", fmt.Errorf("disk %d is more than the letters of the alphabet", n.disk+1)
-	case n.part > 0:
-		return fmt.Sprintf("/dev/vd%c%d", 'a'+n.disk, n.part), nil
-	}
-	return fmt.Sprintf("/dev/vd%c", 'a'+n.disk), nil
-}
-
-// bootDisk is the disk of /boot or of what holds it, -1 where that cannot be told.
-func (d *devices) bootDisk() int {
-	if d.disks == 1 {
-		return 0
-	}
-	for _, point := range []string{"/boot/efi", "/boot", "/"} {
-		for _, m := range d.system.Mounts {
-			if v, ok := d.system.VolumeByDevice(m.Device); ok && m.Point == point && v.Disk >= 0 {
-				return v.Disk
-			}
-		}
-	}
-	return -1
 }

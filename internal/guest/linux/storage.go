@@ -12,6 +12,7 @@ func storageFixers(o Options) []guest.Fixer {
 			unitsFixer{mode: o.FstabMode},
 			resumeFixer{mode: o.FstabMode},
 			dracutFixer{mode: o.FstabMode},
+			foldersFixer{},
 			fstabFixer{mode: o.FstabMode}, // last: the others see in it in which order the guest counted its disks
 		)
 	}
