@@ -24,9 +24,10 @@ func (c *cmdlines) line(name, text string, e bootEntry) string {
 			if !ok {
 				return word
 			}
-			spec := strings.TrimRight(value, `"'`)
-			end := value[len(spec):]
-			return quote + key + "=" + c.value(name, key, spec, e, hibernates) + end
+			spec := strings.TrimLeft(value, `"'`) // or the value alone
+			quote += key + "=" + value[:len(value)-len(spec)]
+			end := spec[len(strings.TrimRight(spec, `"'`)):]
+			return quote + c.value(name, key, spec[:len(spec)-len(end)], e, hibernates) + end
 		})
 		c.renamed = c.renamed || changed != text
 		text = changed

@@ -82,7 +82,8 @@ func (c *cmdlines) grubConfig(name, content string) string {
 	for i, line := range slices.Backward(lines) {
 		switch grubKind(line) {
 		case grubInitrd:
-			has = true
+			// One that is named by a variable is there for some of the kernels that are started by the entry, as on Photon.
+			has = !strings.Contains(line, "$") || c.allInitrds()
 		case grubKernel:
 			initrd[i], has = has, false
 		case grubEntry:
