@@ -60,7 +60,7 @@ func (f fstabFixer) line(d *devices, files *fileSet, aliases map[string]int, num
 		case found.fate == fateLost:
 			files.warn("Look at /etc/fstab in the guest: without the device the system may stop while it starts.",
 				"line %d of /etc/fstab is kept: %q for %q: %s", number, l.spec, fstabDecode(l.point), found.why)
-		case found.fate == fateFound, found.fate == fateStable && strings.HasPrefix(l.spec, "/dev/disk/"):
+		case found.fate == fateFound, found.fate == fateStable && found.volume.Device != "" && strings.HasPrefix(l.spec, "/dev/disk/"):
 			if id, ok := d.write(found.volume, idForm{blank: true}); ok {
 				l.replace(id)
 			} else {

@@ -72,7 +72,7 @@ var virtualKinds = []string{
 
 // device reports whether the entry is about a device at all: no bind mount, nothing virtual, nothing from a network.
 func (l fstabLine) device() bool {
-	kind := strings.ToLower(l.kind)
+	kind, _, _ := strings.Cut(strings.ToLower(l.kind), ",") // a CD drive's may be a list: udf,iso9660
 	if slices.Contains(virtualKinds, kind) {
 		return false
 	}

@@ -64,6 +64,9 @@ func newDevices(ctx context.Context, files *fileSet, system guest.System) (*devi
 		for line := range strings.Lines(conf) {
 			if f := strings.Fields(line); len(f) >= 2 && strings.EqualFold(f[0], "ARRAY") {
 				d.made[f[1]] = true
+				if n, ok := strings.CutPrefix(f[1], "/dev/md/"); ok {
+					d.made["/dev/md"+n] = true // mdadm writes /dev/md/0 for what is /dev/md0 too
+				}
 			}
 		}
 	}
@@ -125,6 +128,9 @@ func (d *devices) findID(u use, kind idKind, value string) finding {
 		if v.Type != have[0].Type || v.Type != "btrfs" && v.Type != "linux_raid_member" {
 			return finding{fate: fateLost, why: fmt.Sprintf("%d volumes have it, and which one is taken is chance", len(have))}
 		}
+	}
+	if len(have) > 1 {
+		return finding{fate: fateStable} // one file system on several: no other id of one of them stands for it as well
 	}
 	return finding{fate: fateStable, volume: have[0]}
 }
