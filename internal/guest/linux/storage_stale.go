@@ -66,19 +66,26 @@ func dropVMwareDisks(files *fileSet, name, content string) string {
 
 // warnFilters names settings that let LVM or md look only at disks of other names; they are a person's intent and stay.
 func warnFilters(ctx context.Context, files *fileSet) error {
-	for _, name := range []string{"/etc/lvm/lvm.conf", "/etc/lvm/lvmlocal.conf", "/etc/mdadm.conf", "/etc/mdadm/mdadm.conf"} {
+	const hint = "Let the setting take in /dev/vd*, and rebuild the initramfs, or the volumes are not found on virtio."
+	const message = "%q looks only at disks of the old names: %q"
+	for _, name := range []string{"/etc/lvm/lvm.conf", "/etc/lvm/lvmlocal.conf"} {
+		text, err := files.text(ctx, name)
+		if err != nil {
+			return err
+		}
+		for _, filter := range refusedByFilters(text) {
+			files.warn(hint, message, name, clip(filter))
+		}
+	}
+	for _, name := range []string{"/etc/mdadm.conf", "/etc/mdadm/mdadm.conf"} {
 		text, err := files.text(ctx, name)
 		if err != nil {
 			return err
 		}
 		for line := range strings.Lines(text) {
 			line = strings.TrimSpace(line)
-			word := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' || r == '=' })
-			if len(word) < 2 || word[0] != "filter" && word[0] != "global_filter" && word[0] != "DEVICE" {
-				continue
-			}
-			if namesDisks(line) && !strings.Contains(line, "/dev/vd") {
-				files.warn("Let the setting take in /dev/vd*, and rebuild the initramfs, or the volumes are not found on virtio.", "%q looks only at disks of the old names: %q", name, clip(line))
+			if word, _ := cutField(line); word == "DEVICE" && namesDisks(line) && !strings.Contains(line, "/dev/vd") {
+				files.warn(hint, message, name, clip(line))
 			}
 		}
 	}
