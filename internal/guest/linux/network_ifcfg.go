@@ -25,6 +25,10 @@ var ifcfgLeftover = regexp.MustCompile(`(~|\.(bak|old|orig|rpmnew|rpmsave|rpmori
 // ifcfgByMAC is SUSE's file name, until release 10, for the card with a MAC.
 var ifcfgByMAC = regexp.MustCompile(`^(?:eth-)?id-([0-9a-fA-F:]{17})$`)
 
+// ifcfgOfCard is a file name that stands for DEVICE= where that is not stated: eth0, but no range of addresses (eth0-range0) and no
+// profile for any card (Profile_1).
+var ifcfgOfCard = regexp.MustCompile(`^[a-z]+[0-9][a-z0-9]*$`)
+
 func (ifcfgNet) name() string { return "ifcfg" }
 
 func (ifcfgNet) files(ctx context.Context, tree guest.FS) ([]string, error) {
@@ -51,11 +55,11 @@ func readIfcfg(file string, vars *shellVars) netEntry {
 	e.Name, e.MAC = get("DEVICE"), normalMAC(get("HWADDR"))
 	if m := ifcfgByMAC.FindStringSubmatch(suffix); suse && m != nil {
 		e.Name, e.MAC = "", normalMAC(m[1])
-	} else if suse || e.Name == "" && e.MAC == "" && cardName(suffix) {
+	} else if suse || e.Name == "" && e.MAC == "" && ifcfgOfCard.MatchString(suffix) && cardName(suffix) {
 		e.Name = suffix
 	}
 	switch strings.ToLower(get("TYPE")) {
-	case "", "ethernet":
+	case "", "ethernet", "ovsport":
 	default:
 		e.virtual = !namesDriver(get("TYPE"))
 	}
@@ -76,7 +80,7 @@ func readIfcfg(file string, vars *shellVars) netEntry {
 	if parent, _, ok := strings.Cut(e.Name, "."); ok {
 		e.members = append(e.members, parent)
 	}
-	if e.Name != "" && (get("MASTER") != "" || get("TEAM_MASTER") != "" || get("BRIDGE") != "" && !yes("BRIDGE") && !strings.EqualFold(get("BRIDGE"), "no")) {
+	if e.Name != "" && (get("MASTER") != "" || get("TEAM_MASTER") != "" || get("OVS_BRIDGE") != "" || get("BRIDGE") != "" && !yes("BRIDGE") && !strings.EqualFold(get("BRIDGE"), "no")) {
 		e.members = append(e.members, e.Name) // it is a port itself
 	}
 	proto := strings.ToLower(get("BOOTPROTO"))
@@ -104,7 +108,11 @@ func (ifcfgNet) edit(file string, text []byte, plan netPlan) ([]byte, []string, 
 		}
 	}
 	e := readIfcfg(file, vars)
-	fate, with := plan.fate(e.Name, e.MAC)
+	name := e.Name
+	if e.virtual {
+		name = "" // what stands in a VLAN's file is the MAC of its card, and ifup refuses the VLAN with any other
+	}
+	fate, with := plan.fate(name, e.MAC)
 	had, pinned := vars.Get("HWADDR")
 	switch {
 	case fate == macStays:
