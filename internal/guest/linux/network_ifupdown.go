@@ -19,6 +19,9 @@ const (
 
 var interfacesName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*$`)
 
+// interfacesVirtual are the methods of interfaces that ifup makes, whatever they are called: dsl-provider, he-ipv6.
+var interfacesVirtual = []string{"loopback", "tunnel", "v4tunnel", "6to4", "ppp", "wvdial"}
+
 // interfacesJoint is where a logical line goes on, or would if the file did.
 var interfacesJoint = regexp.MustCompile(`\\\r*(\n|$)`)
 
@@ -126,7 +129,7 @@ func readInterfaces(lines []interfacesLine) (entries []netEntry, bare []string) 
 			if m := l.word(3); m != "static" && m != "v4tunnel" {
 				entries[at].dhcp = true // dhcp, or manual and its like, which say that there shall be no address
 			}
-			entries[at].virtual = entries[at].virtual || l.word(3) == "loopback" || l.word(3) == "tunnel"
+			entries[at].virtual = entries[at].virtual || slices.Contains(interfacesVirtual, l.word(3))
 		case beginsStanza(word):
 			at = -1
 		case at >= 0:
@@ -165,8 +168,12 @@ func (e *netEntry) option(l interfacesLine) {
 		}
 	case "bond-slaves", "slaves", "bridge-ports", "bond-ports":
 		e.virtual = true
+		pattern := false
 		for _, m := range l.words[1:] {
-			if m != "none" && m != "all" {
+			switch {
+			case m == "regex" || m == "noregex" || m == "glob":
+				pattern = m != "noregex"
+			case m != "none" && m != "all" && !pattern:
 				e.members = append(e.members, m)
 			}
 		}
