@@ -59,6 +59,17 @@ func (f *iniFile) all(section, key string) []string {
 	return values
 }
 
+// words returns the words of a list that may go on over several assignments; an empty one forgets those before it.
+func (f *iniFile) words(section, key string) []string {
+	var words []string
+	for _, value := range f.all(section, key) {
+		if words = append(words, strings.Fields(value)...); value == "" {
+			words = nil
+		}
+	}
+	return words
+}
+
 // has reports whether the section has the key, and with key "" whether the section is there.
 func (f *iniFile) has(section, key string) bool {
 	return slices.ContainsFunc(f.lines, func(l iniLine) bool {

@@ -16,7 +16,7 @@ func (networkdNet) name() string { return "networkd" }
 
 func (networkdNet) files(ctx context.Context, tree guest.FS) ([]string, error) {
 	return netFiles(ctx, tree, linkDir, func(n string) bool {
-		return slices.Contains([]string{".network", ".netdev", ".link"}, path.Ext(n)) && !strings.HasPrefix(n, "70-hyper2kvm-")
+		return slices.Contains([]string{".network", ".netdev", ".link"}, path.Ext(n)) && !strings.HasPrefix(n, linkPrefix)
 	})
 }
 
@@ -36,7 +36,7 @@ func (networkdNet) read(file string, text []byte) ([]netEntry, error) {
 // readNetworkd returns an entry for each name that [Match] lists.
 func readNetworkd(f *iniFile) []netEntry {
 	var e netEntry
-	macs := strings.Fields(f.get("Match", "MACAddress") + " " + f.get("Match", "PermanentMACAddress"))
+	macs := slices.Concat(f.words("Match", "MACAddress"), f.words("Match", "PermanentMACAddress"))
 	if len(macs) == 1 {
 		e.MAC = normalMAC(macs[0])
 	}
@@ -55,8 +55,8 @@ func readNetworkd(f *iniFile) []netEntry {
 	port := f.has("Network", "Bond") || f.has("Network", "Bridge") || f.has("Network", "VLAN") || f.has("Network", "MACVLAN")
 	kind := f.get("Match", "Type") + f.get("Match", "Kind")
 	e.virtual = kind != "" && !strings.Contains(kind, "ether")
-	names := strings.Fields(f.get("Match", "Name"))
-	if len(names) == 0 {
+	names := f.words("Match", "Name")
+	if len(names) == 0 || strings.HasPrefix(names[0], "!") { // any, or any but these
 		if port {
 			e.dhcp = true
 		}
@@ -95,7 +95,7 @@ func (networkdNet) edit(file string, text []byte, plan netPlan) ([]byte, []strin
 	name := f.get("Link", "Name")
 	if ext == ".network" {
 		name = ""
-		if names := strings.Fields(f.get("Match", "Name")); len(names) == 1 {
+		if names := f.words("Match", "Name"); len(names) == 1 {
 			name = names[0]
 		}
 	}

@@ -2,14 +2,18 @@ package linux
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
 // linkDir is where an administrator's .link files stand; see systemd.link(5).
 const linkDir = "/etc/systemd/network"
 
-// linkFile is the file that names a card. 70 comes before the policies of packages (73, 98, 99) and after what people call 10.
-func linkFile(name string) string { return path.Join(linkDir, "70-hyper2kvm-"+name+".link") }
+// linkPrefix begins our files' names. 70 comes before the policies of packages (73, 98, 99) and after what people call 10.
+const linkPrefix = "70-hyper2kvm-"
+
+// linkFile is the file that names a card.
+func linkFile(name string) string { return path.Join(linkDir, linkPrefix+name+".link") }
 
 // linkText names the card with the MAC, or the only one where mac is "". The drivers are stated with a MAC too: bonds, bridges and
 // VLANs have the MAC of their card, and must not be called like it.
@@ -30,7 +34,7 @@ func parseLink(file string, text []byte) []namePin {
 	if name == "" || policy != "" || !cardName(name) {
 		return nil
 	}
-	macs := strings.Fields(f.get("Match", "MACAddress") + " " + f.get("Match", "PermanentMACAddress"))
+	macs := slices.Concat(f.words("Match", "MACAddress"), f.words("Match", "PermanentMACAddress"))
 	driver := f.get("Match", "Driver")
 	if len(macs) == 0 {
 		return []namePin{{file: file, line: -1, name: name, driver: driver}}
