@@ -43,6 +43,7 @@ func newNetPlan(scene netScene, o Options) netPlan {
 		p.nics[i].MAC = normalMAC(p.nics[i].MAC)
 	}
 	p.subjects = netSubjects(scene)
+	p.addPatternSubjects(scene)
 	for _, e := range scene.entries {
 		p.entryNames[e.Name] = p.entryNames[e.Name] || !e.bare
 		for _, m := range e.members {
@@ -104,6 +105,24 @@ func netSubjects(scene netScene) []netSubject {
 	return list
 }
 
+// addPatternSubjects adds the names that the VM's cards had by their slots, where only a pattern such as ens* speaks of them and would
+// not fit the names that they get on KVM.
+func (p *netPlan) addPatternSubjects(scene netScene) {
+	for _, nic := range p.nics {
+		name := slotName(nic.Slot)
+		if name == "" || scene.naming.kernel || slices.ContainsFunc(p.subjects, func(s netSubject) bool { return s.name == name }) {
+			continue
+		}
+		if slices.ContainsFunc(scene.entries, func(e netEntry) bool {
+			return e.pattern && !e.virtual && e.MAC == "" && !e.matchesOnKVM() &&
+				slices.ContainsFunc(strings.Fields(e.Name), func(p string) bool { return patternMatches(p, name) })
+		}) {
+			p.subjects = append(p.subjects, netSubject{name: name, nic: -1})
+		}
+	}
+	slices.SortStableFunc(p.subjects, func(a, b netSubject) int { return compareNatural(a.name, b.name) })
+}
+
 func (p *netPlan) assign(s *netSubject, nic int, how string) {
 	s.nic, s.how = nic, how
 	p.taken[nic] = true
@@ -141,7 +160,7 @@ func (p *netPlan) assignBySlot() {
 	for i, nic := range p.nics {
 		name := slotName(nic.Slot)
 		for j := range p.subjects {
-			if s := &p.subjects[j]; name != "" && s.name == name && s.nic < 0 && !p.taken[i] {
+			if s := &p.subjects[j]; name != "" && s.name == name && s.nic < 0 && !p.taken[i] && p.tellable(i) {
 				p.assign(s, i, fmt.Sprintf("VMware's slot %d is %s", nic.Slot, name))
 			}
 		}
@@ -166,7 +185,7 @@ func (p *netPlan) assignRest() {
 	}
 	switch {
 	case len(rest) == 0 || len(free) == 0 && len(p.nics) > 0:
-	case len(rest) == 1 && len(free) == 1:
+	case len(rest) == 1 && len(free) == 1 && p.tellable(free[0]):
 		p.assign(&p.subjects[rest[0]], free[0], "one card and one configured interface are left")
 	case len(rest) == len(free) && !slices.Contains(names, "") && p.allMACs(free):
 		for k, j := range rest {
@@ -190,6 +209,9 @@ func (p *netPlan) names(subjects []int) []string {
 	}
 	return names
 }
+
+// tellable reports whether something in the guest can tell the card from the others: its MAC is known, or it is the only one.
+func (p *netPlan) tellable(nic int) bool { return p.nics[nic].MAC != "" || len(p.nics) == 1 }
 
 func (p *netPlan) allMACs(nics []int) bool {
 	return !slices.ContainsFunc(nics, func(i int) bool { return p.nics[i].MAC == "" })

@@ -17,6 +17,13 @@ type namePin struct {
 	name   string
 	mac    string // "" = the card is found by something else
 	driver string
+	kernel string // of a udev rule, what the card's name must be before it
+}
+
+// foreign reports whether a pin with the right MAC does not hold on KVM: a rule asks for another driver, or for the name that the
+// kernel gives while the udev of an initramfs with virtio_net has changed that by then.
+func (p namePin) foreign(n naming) bool {
+	return p.line >= 0 && (p.driver != "" && !strings.Contains(p.driver, virtualNICDrivers[0]) || p.kernel != "" && !n.kernel)
 }
 
 // readNamePins reads them all. Those of packages are left out: they follow policies, not single cards.
@@ -74,13 +81,10 @@ func (f nicNameFixer) Plan(ctx context.Context, _ guest.System, tree guest.FS) (
 			continue
 		}
 		nic := plan.nics[s.nic]
-		if nic.MAC == "" && len(plan.nics) > 1 {
-			continue // the plan has warned
-		}
 		why := fmt.Sprintf("the card keeps the name %s on KVM: %s", s.name, s.how)
 		switch old := edits.find(s.name); {
 		case old != nil && scene.naming.rules:
-			edits.replace(*old, s.name, nic.MAC, why)
+			edits.replace(*old, ruleEdit{name: s.name, mac: nic.MAC, anew: old.foreign(scene.naming), why: why})
 		case scene.naming.kernel && s.name == fmt.Sprintf("eth%d", s.nic):
 			// the kernel counts cards in the order of the VM's bus, which is theirs in the domain
 		case scene.naming.links:
@@ -113,7 +117,7 @@ func alreadyNamed(scene netScene, plan netPlan, s netSubject) bool {
 		if fate, _ := plan.fate(pin.name, pin.mac); pin.line < 0 && pin.name == s.name && fate == macChanges {
 			return true // the file gets the card's MAC with the others of networkd
 		}
-		if pin.name == s.name && (mac != "" && pin.mac == mac || mac == "" && pin.mac == "" && strings.Contains(pin.driver, virtualNICDrivers[0])) {
+		if pin.name == s.name && !pin.foreign(scene.naming) && (mac != "" && pin.mac == mac || mac == "" && pin.mac == "" && strings.Contains(pin.driver, virtualNICDrivers[0])) {
 			return true
 		}
 	}
@@ -129,8 +133,8 @@ func patternWarnings(scene netScene, plan netPlan) []guest.Warning {
 		if !e.pattern || e.MAC != "" || e.virtual || scene.naming.kernel {
 			continue
 		}
-		if slices.ContainsFunc(strings.Fields(e.Name), func(p string) bool { return patternMatches(p, "enp1s0") && patternMatches(p, "enp7s0") }) {
-			continue
+		if !slices.ContainsFunc(strings.Fields(e.Name), func(p string) bool { return strings.HasPrefix(p, "e") }) || e.matchesOnKVM() {
+			continue // wl*, veth* and cali* never meant a wired card
 		}
 		if slices.ContainsFunc(plan.subjects, func(s netSubject) bool {
 			return s.nic >= 0 && slices.ContainsFunc(strings.Fields(e.Name), func(p string) bool { return patternMatches(p, s.name) })
@@ -143,6 +147,11 @@ func patternWarnings(scene netScene, plan netPlan) []guest.Warning {
 		})
 	}
 	return warnings
+}
+
+// matchesOnKVM reports whether one of the entry's patterns fits the names that systemd gives to cards there.
+func (e netEntry) matchesOnKVM() bool {
+	return slices.ContainsFunc(strings.Fields(e.Name), func(p string) bool { return patternMatches(p, "enp1s0") && patternMatches(p, "enp7s0") })
 }
 
 // patternMatches matches as a shell does; a pattern that is none matches nothing.

@@ -12,7 +12,7 @@ import (
 
 // naming says how a guest's cards come by their names.
 type naming struct {
-	links  bool // .link files count, whatever the initramfs has called a card
+	links  bool // our .link files count, whatever the initramfs has called a card
 	rules  bool // udev is there
 	kernel bool // cards are called eth0, eth1, as the kernel counts them
 }
@@ -42,7 +42,11 @@ func lookAtNaming(ctx context.Context, tree guest.FS) (naming, error) {
 	if err != nil {
 		return n, err
 	}
-	n.links = setup && version >= firstLinkVersion
+	general, err := generalLink(ctx, tree)
+	if err != nil {
+		return n, err
+	}
+	n.links = setup && version >= firstLinkVersion && !general
 	n.kernel = !setup && !slot
 	if !n.kernel {
 		masked, err := maskedFile(ctx, tree, path.Join(linkDir, "99-default.link"))
@@ -56,6 +60,29 @@ func lookAtNaming(ctx context.Context, tree guest.FS) (naming, error) {
 		n.kernel = masked || allHave(lines, "net.ifnames=0")
 	}
 	return n, nil
+}
+
+// generalLink reports whether a .link file that comes before ours is not for single cards, but sets the rings of all, say. Of the files
+// that match a card only the first counts; a udev rule names the card all the same.
+func generalLink(ctx context.Context, tree guest.FS) (bool, error) {
+	files, err := netFiles(ctx, tree, linkDir, func(n string) bool { return path.Ext(n) == ".link" && n < linkPrefix })
+	if err != nil {
+		return false, err
+	}
+	for _, file := range files {
+		text, err := tree.ReadFile(ctx, file)
+		if err != nil {
+			if netUnreadable(err) {
+				continue
+			}
+			return false, err
+		}
+		f := parseINI(text)
+		if !f.has("Match", "MACAddress") && !f.has("Match", "PermanentMACAddress") && !f.has("Match", "Path") {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // ruleActive reports whether a package's rule is there and not masked in /etc.

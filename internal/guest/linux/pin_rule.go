@@ -50,6 +50,8 @@ func parseNameRule(line string) (namePin, bool) {
 			pin.mac = normalMAC(value)
 		case key == "DRIVERS" && op == "==" && value != "?*":
 			pin.driver = value
+		case key == "KERNEL" && op == "==":
+			pin.kernel = value
 		case key == "NAME" && (op == "=" || op == ":="):
 			pin.name = value
 		}
@@ -77,6 +79,7 @@ type ruleEdits struct {
 type ruleEdit struct {
 	name, mac string
 	drop      bool
+	anew      bool // more than the MAC is wrong
 	why       string
 }
 
@@ -100,15 +103,11 @@ func (e *ruleEdits) find(name string) *namePin {
 	return nil
 }
 
-func (e *ruleEdits) set(pin namePin, edit ruleEdit) {
+func (e *ruleEdits) replace(pin namePin, edit ruleEdit) {
 	if e.lines[pin.file] == nil {
 		e.lines[pin.file] = map[int]ruleEdit{}
 	}
 	e.lines[pin.file][pin.line] = edit
-}
-
-func (e *ruleEdits) replace(pin namePin, name, mac, why string) {
-	e.set(pin, ruleEdit{name: name, mac: mac, why: why})
 }
 
 func (e *ruleEdits) add(name, mac, why string) {
@@ -125,7 +124,7 @@ func (e *ruleEdits) dropStale(plan netPlan) {
 		if edited || pin.mac == "" || plan.has(pin.mac) || pin.file != rulesFile {
 			continue
 		}
-		e.set(pin, ruleEdit{drop: true, why: "the VM has no card with the MAC " + pin.mac})
+		e.replace(pin, ruleEdit{drop: true, why: "the VM has no card with the MAC " + pin.mac})
 	}
 }
 
@@ -190,10 +189,10 @@ func editRules(text string, edits map[int]ruleEdit, added []ruleEdit) (edited st
 	return edited, why
 }
 
-// replaceRule changes only the MAC of a rule where it can; a driver's name of the source would keep it from matching.
+// replaceRule changes only the MAC of a rule where it can; what else of the source it asks for would keep it from matching.
 func replaceRule(line string, edit ruleEdit) string {
 	pin, _ := parseNameRule(line)
-	if edit.mac == "" || pin.mac == "" || pin.driver != "" {
+	if edit.anew || edit.mac == "" || pin.mac == "" || pin.driver != "" {
 		return ruleText(edit.name, edit.mac)
 	}
 	return ruleTerm.ReplaceAllStringFunc(line, func(term string) string {
