@@ -32,6 +32,7 @@ type rebuild struct {
 	path    string   // of the image that stands there, without links
 	modules []string // the virtio modules that the kernel has, in the order in which they load
 	stale   []string // arguments in the old image that name the old disk
+	root    []string // modules of the old image that / stands on
 	oldSize int64
 	// rescueSize is the size of the image of a rescue kernel; 0 = there is none.
 	rescueSize int64
@@ -69,6 +70,7 @@ func (initramfsFixer) Plan(ctx context.Context, system guest.System, tree guest.
 			return p, err
 		}
 		r.oldSize, r.modules, r.rescueSize = info.Size, look.modules.virtioModules(), rescue
+		r.root = rootModules(system, look)
 		todo = append(todo, r)
 	}
 	if len(todo) == 0 {

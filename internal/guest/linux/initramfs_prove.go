@@ -36,11 +36,36 @@ func (r rebuild) prove(makes string) func(ctx context.Context, tree guest.FS) er
 		if why := look.lacks(); why != "" {
 			return fmt.Errorf("the new image: %s", why)
 		}
+		lost := slices.DeleteFunc(slices.Clone(r.root), func(m string) bool { return look.image.Has(r.look.kernel.Version, m) })
+		if len(lost) > 0 {
+			return fmt.Errorf("the new image lacks what the file system of / stands on: %s", strings.Join(lost, ", "))
+		}
 		if stale := staleArguments(look.image); len(stale) > 0 {
 			return fmt.Errorf("the new image still names the old disk: %s", fact(strings.Join(stale, " ")))
 		}
 		return nil
 	}
+}
+
+// layerModules are the modules below a root that stands on such a volume.
+var layerModules = map[string][]string{
+	"LVM2_member": {"dm_mod"}, "crypto_LUKS": {"dm_mod", "dm_crypt"}, "linux_raid_member": {"raid0", "raid1", "raid10", "raid456"},
+}
+
+// rootModules returns the modules of the old image that / stands on, as far as they may be those: its file system, and what is below it.
+// Old tools take in what they see of the machine that they run on, and that is the appliance. An image with virtio and without these
+// finds its disk, and no root on it.
+func rootModules(system guest.System, look kernelLook) []string {
+	root, _ := system.VolumeByDevice(system.Root)
+	names := []string{root.Type}
+	if root.Disk < 0 {
+		for _, v := range system.Volumes {
+			names = append(names, layerModules[v.Type]...)
+		}
+	}
+	names = slices.DeleteFunc(names, func(m string) bool { return !look.image.Has(look.kernel.Version, m) })
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // oldDevices are beginnings of names that a disk has on one controller and loses on another.

@@ -191,8 +191,8 @@ func dracutGuest(t *testing.T, how string) *guesttest.Tree {
 	t.Helper()
 	tree := guesttest.NewTree()
 	tree.Text("/boot/vmlinuz-5.14.0", "kernel")
-	tree.Text("/boot/initramfs-5.14.0.img", "#initramfs gzip\nlib/modules/5.14.0/kernel/drivers/scsi/mptspi.ko\n")
-	tree.Text("/lib/modules/5.14.0/modules.dep", "kernel/drivers/block/virtio_blk.ko: \nkernel/drivers/virtio/virtio_pci.ko:\n")
+	tree.Text("/boot/initramfs-5.14.0.img", "#initramfs gzip\nlib/modules/5.14.0/kernel/drivers/scsi/mptspi.ko\nlib/modules/5.14.0/kernel/drivers/md/dm-mod.ko\nlib/modules/5.14.0/kernel/drivers/md/raid1.ko\n")
+	tree.Text("/lib/modules/5.14.0/modules.dep", "kernel/drivers/md/dm-mod.ko:\nkernel/drivers/block/virtio_blk.ko: \nkernel/drivers/virtio/virtio_pci.ko:\n")
 	tree.Text("/lib/modules/5.14.0/modules.builtin", "kernel/drivers/virtio/virtio.ko\nkernel/drivers/virtio/virtio_ring.ko\n")
 	tree.Text("/usr/bin/dracut", "#!/bin/bash\n--no-hostonly --kernel-cmdline\n")
 	tree.Text("/.tool", how)
@@ -209,6 +209,7 @@ func TestInitramfsFailures(t *testing.T) {
 	}{
 		{"a tool that ends well and writes nothing", "nothing", 1 << 40, guest.ErrProof, 1},
 		{"a tool that leaves the driver out", "without virtio_blk", 1 << 40, guest.ErrProof, 1},
+		{"a tool that leaves out what the root stands on", "without dm-mod", 1 << 40, guest.ErrProof, 1},
 		{"no room in /boot", "", 1 << 20, guest.ErrSpace, 0},
 		{"all well", "", 1 << 40, nil, 1},
 	} {
@@ -216,7 +217,9 @@ func TestInitramfsFailures(t *testing.T) {
 			tree := dracutGuest(t, tc.how)
 			tree.Room = tc.room
 			before, _ := tree.Get("/boot/initramfs-5.14.0.img")
-			system := inspected(t, tree, guest.System{})
+			system := inspected(t, tree, guest.System{Root: "/dev/vg0/root", Volumes: []guest.Volume{
+				{Device: "/dev/sda2", Type: "LVM2_member"}, {Device: "/dev/vg0/root", Disk: -1, Type: "xfs"},
+			}})
 			work, err := guest.NewWork(t.Context(), system, tree, initramfsFixers(Options{Initramfs: true}))
 			if err != nil {
 				t.Fatal(err)

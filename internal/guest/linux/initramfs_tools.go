@@ -91,7 +91,7 @@ func (t *imageTool) plan(ctx context.Context, tree guest.FS, todo []rebuild, p *
 		}
 		p.Changes = append(p.Changes, guest.Change{Path: r.path, Why: r.why(), Run: &guest.Command{
 			Args: call.args, Makes: call.makes, NeedBytes: call.need,
-			Proof: fmt.Sprintf("virtio_blk and virtio_pci are in the new image for %s, with all that they need", r.look.kernel.Version),
+			Proof: fmt.Sprintf("virtio_blk and virtio_pci are in the new image for %s, with all that they need, and what / stands on", r.look.kernel.Version),
 			Prove: r.prove(call.makes),
 			// A rescue kernel starts nothing by itself, and an image that is broken as it comes cannot be made worse.
 			Optional: rescueKernel(r.look.kernel) || r.look.failed != nil,
