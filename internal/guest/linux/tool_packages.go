@@ -59,6 +59,9 @@ func readPackages(ctx context.Context, tree guest.FS) (packageDB, error) {
 		if err != nil {
 			return db, fmt.Errorf("%s: %w", s.file, err)
 		}
+		if len(db.installed) == 0 { // a foreign package manager: Fedora's package of dpkg makes an empty file
+			continue
+		}
 		db.manager = s.manager
 		db.program, err = firstProgram(ctx, tree, s.programs...)
 		return db, err
