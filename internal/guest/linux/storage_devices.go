@@ -109,7 +109,11 @@ func (d *devices) find(u use, aliases map[string]int) finding {
 		}
 		return d.findPart(u, disk, part)
 	}
-	return d.findNamed(u.spec)
+	f := d.findNamed(u.spec)
+	if f.fate == fateLost && u.root && strings.HasPrefix(u.spec, "/dev/mapper/") && strings.HasPrefix(d.system.Root, "/dev/mapper/") {
+		return finding{fate: fateStable} // the root is in LUKS, and the kernel's command line gives it this name: cryptdevice=, rd.luks.name=
+	}
+	return f
 }
 
 // findID says whether an id exists. Where several volumes have the root's, the one that was found to be it is meant.
