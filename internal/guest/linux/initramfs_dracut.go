@@ -112,6 +112,10 @@ func luksArguments(ctx context.Context, tree guest.FS, c initramfs.Contents) ([]
 		uuid, ok := strings.CutPrefix(spec, "UUID=")
 		if uuid = strings.Trim(uuid, `"`); ok && fact(uuid) == uuid {
 			out = append(out, "rd.luks.name="+uuid+"="+f[0])
+			// A key in the image opens the root without a person at the console. dracut alone, without systemd, reads another form.
+			if len(f) > 2 && strings.HasPrefix(f[2], "/") && !strings.HasPrefix(f[2], "/dev/") && fact(f[2]) == f[2] && c.Is(initramfs.KindSystemd) {
+				out = append(out, "rd.luks.key="+uuid+"="+f[2])
+			}
 		}
 	}
 	return out, nil
