@@ -64,26 +64,34 @@ func Apply(ctx context.Context, target Target, changes []Change, journal Journal
 	return done, nil
 }
 
-// checkRoom adds up what the commands need in each directory.
+// checkRoom adds up what the commands need in each directory: one after the other they make a file, which is beside the one that it
+// replaces until it takes its place. A small /boot would never do if all were there at once.
 func checkRoom(ctx context.Context, target Target, changes []Change) error {
-	needs := map[string]int64{}
+	grown, most := map[string]int64{}, map[string]int64{} // what stays, and what the largest step needs on top for a while
 	for _, c := range changes {
 		if c.Run == nil || c.Run.NeedBytes == 0 {
 			continue
 		}
 		if c.Path != "" {
-			needs[path.Dir(c.Path)] += c.Run.NeedBytes
+			old, err := target.Stat(ctx, c.Path)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			dir := path.Dir(c.Path)
+			grown[dir] += max(c.Run.NeedBytes-old.Size, 0)
+			most[dir] = max(most[dir], min(old.Size, c.Run.NeedBytes))
 		}
 		if c.Run.Makes != "" {
-			needs[path.Dir(c.Run.Makes)] += c.Run.NeedBytes
+			dir := path.Dir(c.Run.Makes)
+			most[dir] = max(most[dir], c.Run.NeedBytes)
 		}
 	}
-	for dir, need := range needs {
+	for dir := range most {
 		free, err := target.Free(ctx, dir)
 		if err != nil {
 			return err
 		}
-		if free < need {
+		if need := grown[dir] + most[dir]; free < need {
 			return fmt.Errorf("%w: %s needs %d bytes for the repairs and has %d", ErrSpace, dir, need, free)
 		}
 	}

@@ -35,7 +35,8 @@ type Command struct {
 	// Makes is a file that the command must leave, outside of what boots. When it is proved, it takes the place of Change.Path, keeping
 	// its owner and mode. "" for a command that works in place.
 	Makes string `json:"makes,omitempty"`
-	// NeedBytes is the room that must be free in the file system of Change.Path (or of Makes) before anything is touched.
+	// NeedBytes is how large what the command makes may be. There must be room for it in the file system of Makes, and in that of
+	// Change.Path besides what it replaces, before anything is touched.
 	NeedBytes int64 `json:"need_bytes,omitempty"`
 	// Proof says in a line what Prove looks for, for plan and report.
 	Proof string `json:"proof,omitempty"`

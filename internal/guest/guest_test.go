@@ -190,6 +190,26 @@ func TestApplyFailures(t *testing.T) {
 	}
 }
 
+// TestRoomOfSteps: one image after the other takes the place of an old one, so that a small /boot does for several.
+func TestRoomOfSteps(t *testing.T) {
+	for room, want := range map[int64]error{249: guest.ErrSpace, 250: nil} {
+		tree := guesttest.NewTree()
+		tree.Room = room
+		tree.OnRun = func(tree *guesttest.Tree, c guest.Command) (string, error) {
+			tree.Text(c.Makes, "new")
+			return "", nil
+		}
+		var changes []guest.Change
+		for _, n := range []string{"/boot/initrd-1", "/boot/initrd-2", "/boot/initrd-3"} {
+			tree.Text(n, strings.Repeat("x", 100))
+			changes = append(changes, guest.Change{Path: n, Run: &guest.Command{Args: []string{"/sbin/build"}, Makes: "/var/tmp/new", NeedBytes: 150}})
+		}
+		if _, err := guest.Apply(t.Context(), tree, changes, &notes{}, time.Now); !errors.Is(err, want) {
+			t.Errorf("room for %d bytes: got %v, want %v", room, err, want)
+		}
+	}
+}
+
 func TestPlannedTree(t *testing.T) {
 	ctx := t.Context()
 	base := guesttest.NewTree()
