@@ -80,7 +80,7 @@ func (r *Run) lookOver(ctx context.Context, s *session) error {
 	if system.Family != guest.FamilyLinux {
 		return nil
 	}
-	system.Firmware = r.Guest.Firmware
+	system.Firmware, system.Renumbered = r.Guest.Firmware, r.System.Renumbered
 	if err := linux.Inspect(ctx, s, &system); err != nil {
 		return err
 	}

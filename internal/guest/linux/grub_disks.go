@@ -16,7 +16,7 @@ func (d *devices) onKVM(name string, only bool) (string, error) {
 		return name, nil
 	}
 	n, isDisk := parseDiskName(short)
-	if base, part, ok := splitAlias(name); ok && base != "" {
+	if base, part, ok := d.splitAlias(name); ok && base != "" {
 		n, isDisk = diskName{disk: -1, part: part}, true
 		if only || d.disks == 1 {
 			n.disk = d.bootDisk()

@@ -14,13 +14,22 @@ func Inspect(ctx context.Context, tree guest.FS, system *guest.System) error {
 	}
 	for _, look := range []func(context.Context, guest.FS, *guest.System) error{
 		inspectRelease, inspectArch, inspectHost, inspectInit, inspectPackages, inspectSELinux, inspectBootLoaders, inspectKernels,
-		inspectInterfaces, inspectTools,
+		inspectInterfaces, inspectTools, inspectOrder,
 	} {
 		if err := look(ctx, tree, system); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// inspectOrder says whether the guest counted its disks otherwise than the VM does; what an earlier look found stays.
+func inspectOrder(ctx context.Context, tree guest.FS, system *guest.System) error {
+	d, err := newDevices(ctx, &fileSet{tree: tree}, *system)
+	if err == nil {
+		system.Renumbered = d.mixed
+	}
+	return err
 }
 
 // inspectKernels fills the kernels, with the virtio drivers that each has.

@@ -43,7 +43,7 @@ type use struct {
 
 // newDevices reads what the guest itself says of the devices that it makes.
 func newDevices(ctx context.Context, files *fileSet, system guest.System) (*devices, error) {
-	d := &devices{system: system, made: map[string]bool{}}
+	d := &devices{system: system, made: map[string]bool{}, mixed: system.Renumbered}
 	for _, v := range system.Volumes {
 		d.disks = max(d.disks, v.Disk+1)
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"hyper2kvm/internal/guest"
+	"hyper2kvm/internal/guest/guesttest"
 )
 
 func TestParseDiskName(t *testing.T) {
@@ -62,5 +63,21 @@ func TestAddConsole(t *testing.T) {
 		if got := addConsole(tt.text, tt.around, serialConsole("x86_64")); got != tt.want {
 			t.Errorf("%q became %q, want %q", tt.text, got, tt.want)
 		}
+	}
+}
+
+func TestOrderOfDisksStaysKnown(t *testing.T) {
+	system, fresh := fuzzSystem(), fuzzSystem()
+	tree := guesttest.NewTree()
+	tree.Text("/etc/fstab", "/dev/sdb1 / ext4 defaults 0 1\n")
+	if err := inspectOrder(t.Context(), tree, &system); err != nil || !system.Renumbered {
+		t.Errorf("the root is on disk 1 and the guest calls it sdb: %v, %v", system.Renumbered, err)
+	}
+	tree.Text("/etc/fstab", "UUID=aaaa-1 / ext4 defaults 0 1\n")
+	if err := inspectOrder(t.Context(), tree, &system); err != nil || !system.Renumbered {
+		t.Errorf("the repaired table makes it forgotten: %v", err)
+	}
+	if err := inspectOrder(t.Context(), tree, &fresh); err != nil || fresh.Renumbered {
+		t.Errorf("nothing tells the order: %v, %v", fresh.Renumbered, err)
 	}
 }
