@@ -20,6 +20,12 @@ func slotName(slot int) string {
 // notCards are names that guests give to what is no wired card.
 var notCards = regexp.MustCompile(`^(lo|(bond|team|br|virbr|docker|veth|tun|tap|wg|ppp|sit|gre|dummy|vlan|vmbr|wlan|ib|lxcbr|lxdbr|cni|flannel|ovs)[0-9].*|wl.+|ww.+|veth.+|br-.+|docker.*|default|all)$`)
 
+// wiredName is what systemd, biosdevname and the kernel call wired cards.
+var wiredName = regexp.MustCompile(`^(eth|en[opsx]|em|p[0-9]+p)[0-9a-f]+`)
+
+// kernelName is what the kernel alone calls them.
+var kernelName = regexp.MustCompile(`^eth[0-9]+$`)
+
 // deviceName is what the kernel allows, without what could be misread in a file.
 var deviceName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,15}$`)
 

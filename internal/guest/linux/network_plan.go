@@ -18,10 +18,12 @@ var sourceNICDrivers = []string{"vmxnet", "vmxnet2", "vmxnet3", "vlance", "pcnet
 // netPlan says which card of the VM belongs to which configured interface.
 type netPlan struct {
 	level    string
+	kernel   bool // cards are called eth0, eth1
 	nics     []guest.NIC
 	subjects []netSubject    // in natural order of their names
 	taken    []bool          // by index into nics: an interface or a rule has the card
 	members  map[string]bool // names that a bond, bridge or VLAN takes
+	named    map[string]bool // names that a rule, a .link file or the configuration gives, whatever they look like
 	// entryNames are the interfaces that some file configures.
 	entryNames map[string]bool
 	warnings   []guest.Warning
@@ -38,7 +40,10 @@ type netSubject struct {
 // newNetPlan weighs the evidence: a MAC that is in the files and in the VM, then VMware's slot number, then that only one of each is
 // left, and last the order where the counts agree, with a warning.
 func newNetPlan(scene netScene, o Options) netPlan {
-	p := netPlan{level: o.Network, nics: slices.Clone(o.NICs), members: map[string]bool{}, entryNames: map[string]bool{}}
+	p := netPlan{
+		level: o.Network, kernel: scene.naming.kernel, nics: slices.Clone(o.NICs),
+		members: map[string]bool{}, named: map[string]bool{}, entryNames: map[string]bool{},
+	}
 	for i := range p.nics {
 		p.nics[i].MAC = normalMAC(p.nics[i].MAC)
 	}
@@ -46,9 +51,13 @@ func newNetPlan(scene netScene, o Options) netPlan {
 	p.addPatternSubjects(scene)
 	for _, e := range scene.entries {
 		p.entryNames[e.Name] = p.entryNames[e.Name] || !e.bare
+		p.named[e.Name] = p.named[e.Name] || e.renames
 		for _, m := range e.members {
 			p.members[m] = true
 		}
+	}
+	for _, pin := range scene.pins {
+		p.named[pin.name] = true
 	}
 	if len(p.nics) == 0 && len(p.subjects) == 1 {
 		p.nics = []guest.NIC{{}} // nothing is known of the VM's cards: a guest that configures one has one
@@ -179,6 +188,9 @@ func (p *netPlan) assignRest() {
 			free = append(free, i)
 		}
 	}
+	if len(rest) > len(free) {
+		rest = p.likely(rest)
+	}
 	names := p.names(rest)
 	warn := func(format string, args ...any) {
 		p.warnings = append(p.warnings, guest.Warning{Message: fmt.Sprintf(format, args...), Hint: nicsHint})
@@ -197,6 +209,22 @@ func (p *netPlan) assignRest() {
 	default:
 		warn("which of the VM's %d cards is which of %s is not known", len(free), strings.Join(sayNames(names), ", "))
 	}
+}
+
+// likely leaves out what can be no card, such as a tunnel that a command of ifup makes, or a file that the installer left before the
+// guest went back to eth0. Where nothing would be left, all are.
+func (p *netPlan) likely(subjects []int) []int {
+	var kept []int
+	for _, j := range subjects {
+		s := p.subjects[j]
+		if len(s.macs) > 0 || p.named[s.name] || p.kernel && kernelName.MatchString(s.name) || !p.kernel && wiredName.MatchString(s.name) {
+			kept = append(kept, j)
+		}
+	}
+	if len(kept) == 0 {
+		return subjects
+	}
+	return kept
 }
 
 // nicsHint says what to write so that nothing has to be guessed.

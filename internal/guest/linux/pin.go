@@ -83,7 +83,7 @@ func (f nicNameFixer) Plan(ctx context.Context, _ guest.System, tree guest.FS) (
 		nic := plan.nics[s.nic]
 		why := fmt.Sprintf("the card keeps the name %s on KVM: %s", s.name, s.how)
 		switch old := edits.find(s.name); {
-		case old != nil && scene.naming.rules:
+		case old != nil && scene.naming.rules && (!scene.naming.sysfs || old.mac != "" && nic.MAC != "" && !old.foreign(scene.naming)):
 			edits.replace(*old, ruleEdit{name: s.name, mac: nic.MAC, anew: old.foreign(scene.naming), why: why})
 		case scene.naming.kernel && s.name == fmt.Sprintf("eth%d", s.nic):
 			// the kernel counts cards in the order of the VM's bus, which is theirs in the domain
@@ -95,8 +95,10 @@ func (f nicNameFixer) Plan(ctx context.Context, _ guest.System, tree guest.FS) (
 			if ok {
 				p.Changes = append(p.Changes, c)
 			}
-		case scene.naming.rules:
+		case scene.naming.rules && !scene.naming.sysfs:
 			edits.add(s.name, nic.MAC, why)
+		case scene.naming.sysfs && namedByHWADDR(scene, plan, s):
+			// ifup of that time renames the card itself
 		default:
 			p.Warnings = append(p.Warnings, guest.Warning{
 				Message: fmt.Sprintf("nothing in the guest gives names to network cards: %s may be called otherwise on KVM", s.name),
@@ -123,6 +125,14 @@ func alreadyNamed(scene netScene, plan netPlan, s netSubject) bool {
 	}
 	return slices.ContainsFunc(scene.entries, func(e netEntry) bool {
 		return e.renames && e.Name == s.name && mac != "" && e.MAC == mac
+	})
+}
+
+// namedByHWADDR reports whether Red Hat's file for the card says its MAC, or does so when that is changed with the others.
+func namedByHWADDR(scene netScene, plan netPlan, s netSubject) bool {
+	return slices.ContainsFunc(scene.entries, func(e netEntry) bool {
+		fate, _ := plan.fate(e.Name, e.MAC)
+		return path.Dir(e.File) == redHatIfcfg && e.Name == s.name && e.MAC != "" && (e.MAC == plan.nics[s.nic].MAC || fate == macChanges)
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 type naming struct {
 	links  bool // our .link files count, whatever the initramfs has called a card
 	rules  bool // udev is there
+	sysfs  bool // it is older than the keys of our rules, passes over those that it does not know, and would give the name to any card
 	kernel bool // cards are called eth0, eth1, as the kernel counts them
 }
 
@@ -28,6 +29,9 @@ func lookAtNaming(ctx context.Context, tree guest.FS) (naming, error) {
 	var err error
 	if n.rules, err = netAnyExists(ctx, tree, "/usr/lib/systemd/systemd-udevd", "/lib/systemd/systemd-udevd", "/sbin/udevd", "/usr/sbin/udevd",
 		"/lib/udev/udevd", "/usr/bin/udevadm", "/bin/udevadm", "/sbin/udevadm", "/usr/sbin/udevadm"); err != nil {
+		return n, err
+	}
+	if n.sysfs, err = beforeUdevadm(ctx, tree); err != nil {
 		return n, err
 	}
 	setup, err := ruleActive(ctx, tree, "80-net-setup-link.rules")
@@ -60,6 +64,16 @@ func lookAtNaming(ctx context.Context, tree guest.FS) (naming, error) {
 		n.kernel = masked || allHave(lines, "net.ifnames=0")
 	}
 	return n, nil
+}
+
+// beforeUdevadm reports whether udev is older than 117, where udevadm took over from udevinfo; the keys of our rules are of 98.
+func beforeUdevadm(ctx context.Context, tree guest.FS) (bool, error) {
+	info, err := netExists(ctx, tree, "/usr/bin/udevinfo")
+	if !info || err != nil {
+		return false, err
+	}
+	adm, err := netAnyExists(ctx, tree, "/sbin/udevadm", "/usr/bin/udevadm", "/bin/udevadm", "/usr/sbin/udevadm")
+	return !adm, err
 }
 
 // generalLink reports whether a .link file that comes before ours is not for single cards, but sets the rings of all, say. Of the files
