@@ -48,7 +48,7 @@ func newNetPlan(scene netScene, o Options) netPlan {
 		p.nics[i].MAC = normalMAC(p.nics[i].MAC)
 	}
 	p.subjects = netSubjects(scene)
-	p.addPatternSubjects(scene)
+	p.addSlotSubjects(scene)
 	for _, e := range scene.entries {
 		p.entryNames[e.Name] = p.entryNames[e.Name] || !e.bare
 		p.named[e.Name] = p.named[e.Name] || e.renames
@@ -114,15 +114,16 @@ func netSubjects(scene netScene) []netSubject {
 	return list
 }
 
-// addPatternSubjects adds the names that the VM's cards had by their slots, where only a pattern such as ens* speaks of them and would
-// not fit the names that they get on KVM.
-func (p *netPlan) addPatternSubjects(scene netScene) {
+// addSlotSubjects adds the names that the VM's cards had by their slots, where only a pattern such as ens* speaks of them and would not
+// fit the names that they get on KVM, or no file that is known speaks of any card, as with netctl or Gentoo's.
+func (p *netPlan) addSlotSubjects(scene netScene) {
+	silent := !slices.ContainsFunc(scene.entries, func(e netEntry) bool { return !e.virtual })
 	for _, nic := range p.nics {
 		name := slotName(nic.Slot)
 		if name == "" || scene.naming.kernel || slices.ContainsFunc(p.subjects, func(s netSubject) bool { return s.name == name }) {
 			continue
 		}
-		if slices.ContainsFunc(scene.entries, func(e netEntry) bool {
+		if silent || slices.ContainsFunc(scene.entries, func(e netEntry) bool {
 			return e.pattern && !e.virtual && e.MAC == "" && !e.matchesOnKVM() &&
 				slices.ContainsFunc(strings.Fields(e.Name), func(p string) bool { return patternMatches(p, name) })
 		}) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,10 @@ type naming struct {
 // kept the name that the udev of the initramfs had given it, and the .link file of the root file system had no effect (systemd issues
 // 9006 and 9807, and their repairs up to 241). A udev rule with NAME= works with all of them.
 const firstLinkVersion = 241
+
+// schemeBeforeLinks asks a newer systemd for the names of one before firstLinkVersion, as RHEL 9 does that came from 8; then it treats
+// .link files as that did.
+var schemeBeforeLinks = regexp.MustCompile(`(^|\s)net\.naming-scheme=(v23|rhel-8)`)
 
 // lookAtNaming looks which parts of udev are installed, and what switches them off.
 func lookAtNaming(ctx context.Context, tree guest.FS) (naming, error) {
@@ -62,6 +67,7 @@ func lookAtNaming(ctx context.Context, tree guest.FS) (naming, error) {
 			return n, err
 		}
 		n.kernel = masked || allHave(lines, "net.ifnames=0")
+		n.links = n.links && !slices.ContainsFunc(lines, schemeBeforeLinks.MatchString)
 	}
 	return n, nil
 }
@@ -148,6 +154,14 @@ func kernelCommandLines(ctx context.Context, tree guest.FS) ([]string, error) {
 			return nil, err
 		}
 		files = append(files, entries...)
+	}
+	const esp = "/boot/efi/EFI" // where Red Hat's grub has its configuration until RHEL 8
+	vendors, err := netFiles(ctx, tree, esp, func(string) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range vendors {
+		files = append(files, path.Join(v, "grub.cfg"))
 	}
 	vars, err := bootVariables(ctx, tree)
 	if err != nil {
