@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -72,7 +73,12 @@ func mkinitrdCall(ctx context.Context, tree guest.FS, t *imageTool, r rebuild, _
 	if suse {
 		all := append(configured, missingWords(r.modules, configured)...)
 		call.args = []string{t.found, "-k", r.look.kernel.Image, "-i", r.makesName(), "-m", strings.Join(all, " ")}
-		return call, nil
+		script, err := readScript(ctx, tree, t.found)
+		if bytes.Contains(script, []byte("no_bootloader_update")) { // those before 11 have no -B, and leave the boot loader alone
+			// Else update-bootloader writes the boot loader anew, for the disks of the appliance.
+			call.args = append(call.args, "-B")
+		}
+		return call, err
 	}
 	call.args = []string{t.found, "-f"}
 	for _, m := range r.modules {
