@@ -103,6 +103,9 @@ func (r *Run) lookOver(ctx context.Context, s *session) error {
 		done[had.Fixer+"\x00"+had.Path+"\x00"+strings.Join(had.Command, "\x00")] = had.Failed != ""
 	}
 	for _, c := range work.Changes {
+		if c.Run == nil && slices.ContainsFunc(strings.Split(c.Fixer, ", "), func(name string) bool { return slices.Contains(r.unclear, name) }) {
+			continue // what a name means was told by others beside it, which are repaired: it was left, and that was said
+		}
 		key := c.Fixer + "\x00" + c.Path + "\x00"
 		if c.Run != nil {
 			key += strings.Join(c.Run.Args, "\x00")

@@ -51,6 +51,9 @@ func (r *Run) repair(ctx context.Context) error {
 		return err
 	}
 	r.warnGuest(work.Warnings)
+	for _, w := range work.Warnings {
+		r.unclear = append(r.unclear, w.Fixer)
+	}
 	if r.Request.Job.DryRun {
 		for _, c := range work.Changes {
 			r.reportRepair(guest.Done{Change: c})

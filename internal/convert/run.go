@@ -62,6 +62,7 @@ type Run struct {
 	repaired []disk.Image // by fix: what Sources[i].Image stands on since then
 	noRepair string       // why fix has nothing to work on, by inspect
 	undo     *undo        // by fix
+	unclear  []string     // by fix: names of the fixers that warned of what they left as it is
 
 	opened    *Opened // by load: what Sources stand on, closed at the end
 	domainXML string  // by validate: file name of the domain XML
