@@ -69,18 +69,25 @@ func mkinitrdCall(ctx context.Context, tree guest.FS, t *imageTool, r rebuild, _
 	if err != nil {
 		return toolCall{}, err
 	}
+	script, err := readScript(ctx, tree, t.found)
+	if err != nil {
+		return toolCall{}, err
+	}
 	call := toolCall{need: r.sameRoom()}
 	if suse {
 		all := append(configured, missingWords(r.modules, configured)...)
 		call.args = []string{t.found, "-k", r.look.kernel.Image, "-i", r.makesName(), "-m", strings.Join(all, " ")}
-		script, err := readScript(ctx, tree, t.found)
 		if bytes.Contains(script, []byte("no_bootloader_update")) { // those before 11 have no -B, and leave the boot loader alone
 			// Else update-bootloader writes the boot loader anew, for the disks of the appliance.
 			call.args = append(call.args, "-B")
 		}
-		return call, err
+		return call, nil
 	}
 	call.args = []string{t.found, "-f"}
+	if bytes.Contains(script, []byte("--allow-missing")) {
+		// Red Hat's adds the drivers of the appliance's disks, and gives up over virtio_scsi, which its kernels do not have.
+		call.args = append(call.args, "--allow-missing")
+	}
 	for _, m := range r.modules {
 		call.args = append(call.args, "--with="+m)
 	}
