@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -73,12 +74,7 @@ func imageFailure(path string, err error) error {
 		f.exit, f.why, f.try = exitNotFound, "there is no such file", "ls -l "+quoteArg(filepath.Dir(path))
 		return &f
 	}
-	for _, c := range imageCodes {
-		if errors.Is(err, c.kind) {
-			f.code = c.code
-			break
-		}
-	}
+	f.code = cmp.Or(imageCode(err), f.code)
 	var at *disk.Error
 	switch {
 	case f.code == manifest.CodeImageMissing:
@@ -90,6 +86,26 @@ func imageFailure(path string, err error) error {
 		f.try = "hyperctl manifest submit " + quoteArg(path) + " --wait: this describes a whole VM, and the daemon converts it with all its disks"
 	}
 	return &f
+}
+
+// stoppedFailure says what an error in one of several images put an end to; which of them it is, the error says.
+func stoppedFailure(doing string, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	f := *explainError(err)
+	f.code, f.what, f.why, f.err = cmp.Or(imageCode(err), f.code), doing+" stopped", err.Error(), err
+	return &f
+}
+
+// imageCode is the code for an error of the engine, or "".
+func imageCode(err error) string {
+	for _, c := range imageCodes {
+		if errors.Is(err, c.kind) {
+			return c.code
+		}
+	}
+	return ""
 }
 
 // readable are the names of the formats that can be read, for --source-format.

@@ -52,7 +52,7 @@ func runImageCompare(ctx context.Context, con *console, a, b string, o disk.Comp
 	defer imgB.Close()
 	diff, err := disk.Compare(ctx, imgA, imgB, o)
 	if err != nil && (!diff.Found || !errors.Is(err, disk.ErrMismatch)) {
-		return imageFailure(a+" or "+b, err)
+		return stoppedFailure(fmt.Sprintf("comparing %s with %s", a, b), err)
 	}
 	d := differenceDoc{A: a, B: b, Equal: !diff.Found, SizeA: diff.SizeA, SizeB: diff.SizeB}
 	word := "equal"

@@ -278,19 +278,11 @@ func (o convertOptions) reopen(ctx context.Context, draft *atomicfile.Draft) (di
 
 // convertFailure says what was being converted.
 func convertFailure(o convertOptions, err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
+	err = stoppedFailure(fmt.Sprintf("converting %s to %s", o.source, o.target), err)
+	if f, ok := errors.AsType[*failure](err); ok {
+		f.fullOutput()
 	}
-	f := *explainError(err)
-	f.what, f.why, f.err = fmt.Sprintf("converting %s to %s stopped", o.source, o.target), err.Error(), err
-	for _, c := range imageCodes {
-		if errors.Is(err, c.kind) {
-			f.code = c.code
-			break
-		}
-	}
-	f.fullOutput()
-	return &f
+	return err
 }
 
 // fullOutput gives a failure the code for a file system that is full, if it is that.

@@ -177,15 +177,15 @@ func writeImage(w io.Writer, s style, d imageDoc) {
 			row("", fmt.Sprintf("and %s more", count(len(d.Files)-i, "file", "files")))
 			break
 		}
-		row(map[bool]string{true: "Files"}[i == 0], f)
+		row(map[bool]string{true: "Files"}[i == 0], clean(f))
 	}
 	for _, m := range d.Disks {
 		row(fmt.Sprintf("Disk %d", m.Number), memberText(m))
 	}
 	for i, l := range d.Chain {
-		text := fmt.Sprintf("%d. %s %s", i+1, strings.TrimSpace(l.Format+" "+l.Variant), strings.Join(l.Files, ", "))
+		text := fmt.Sprintf("%d. %s %s", i+1, strings.TrimSpace(l.Format+" "+l.Variant), clean(strings.Join(l.Files, ", ")))
 		if l.Parent != "" {
-			text += ", on " + l.Parent
+			text += ", on " + clean(l.Parent)
 		}
 		row(map[bool]string{true: "Chain"}[i == 0], text)
 	}
