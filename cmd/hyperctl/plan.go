@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
+	"strings"
 
 	"hyper2kvm/internal/convert"
 	"hyper2kvm/internal/manifest"
@@ -193,6 +194,7 @@ func planFailure(name string, req convert.Request, err error) error {
 	f := *explainError(err)
 	f.what, f.why, f.err = fmt.Sprintf("the job for %s (VM %s) would fail", name, req.Job.Name), err.Error(), err
 	cause := convert.Failure("load", err)
-	f.code, f.why, f.try = cause.Code, cause.Message, cause.Hint
+	f.code, f.why = cause.Code, cause.Message
+	f.try, _, _ = strings.Cut(cause.Hint, ", then: hyperctl workflow retry JOB") // there is no job yet
 	return &f
 }

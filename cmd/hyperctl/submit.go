@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -56,7 +57,7 @@ done, 6 when one failed, 7 when the time ran out and 130 after ^C; the jobs go o
 	fileFlag(cmd, &files)
 	f := cmd.Flags()
 	f.BoolVar(&o.wait, "wait", false, "wait until the jobs have ended")
-	f.DurationVar(&o.timeout, "timeout", 0, "wait for this `time` at most; implies --wait")
+	timeFlag(f, &o.timeout, "timeout", "wait for this `time` at most; implies --wait")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and submit nothing")
 	f.StringVar(&o.priority, "priority", "", "`when` they start: high, normal, low or a number from 1 (last) to 100 (first)")
 	complete(cmd, "priority", priorityWords)
@@ -87,6 +88,11 @@ func runSubmit(ctx context.Context, con *console, args []string, o submitOptions
 		}
 		return f
 	}
+	for _, p := range parcels { // before the first of them is copied
+		if err := queue.CheckKey(p.entryName(o.name, con.now())); err != nil {
+			return deliveryFailure(p, nil, err)
+		}
+	}
 	if o.dryRun {
 		return runPlan(ctx, con, parcels)
 	}
@@ -108,7 +114,7 @@ func runSubmit(ctx context.Context, con *console, args []string, o submitOptions
 			return err
 		}
 		if absent := p.absent(); len(absent) > 0 && len(parcels) == 1 {
-			con.note("%s names %s, which was not submitted with it: the job waits until it is in the queue", p.name(), strings.Join(absent, ", "))
+			con.note("%s", absentText(p, absent))
 		}
 	}
 	st, live, err := daemonStatus(sp)
@@ -132,6 +138,35 @@ func runSubmit(ctx context.Context, con *console, args []string, o submitOptions
 		}
 	}
 	return con.waitFor(ctx, sp, refs, o.timeout)
+}
+
+// maxAbsent bounds how many files a note names.
+const maxAbsent = 5
+
+// absentText says what a manifest waits for, and how to hand in what lies beside it.
+func absentText(p parcel, absent []string) string {
+	was, it := "was", "it is"
+	if len(absent) > 1 {
+		was, it = "were", "they are"
+	}
+	names := absent[:min(len(absent), maxAbsent)]
+	list := strings.Join(names, ", ")
+	if more := len(absent) - len(names); more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	s := fmt.Sprintf("%s names %s, which %s not submitted with it: the job waits until %s in the queue", p.name(), list, was, it)
+	if p.doc.path == "-" || len(names) < len(absent) {
+		return s
+	}
+	var beside []string
+	for _, name := range names {
+		path := filepath.Join(filepath.Dir(p.doc.path), name)
+		if _, err := os.Stat(path); err != nil {
+			return s
+		}
+		beside = append(beside, quoteArg(path))
+	}
+	return s + ". Hand in what lies beside it: hyperctl manifest submit " + strings.Join(beside, " ")
 }
 
 // deliveryFailure says what did not get into the queue, and what did.
