@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hyper2kvm/internal/manifest"
+	"hyper2kvm/internal/strictyaml"
 )
 
 func newManifestExplain(con *console) *cobra.Command {
@@ -17,22 +18,32 @@ func newManifestExplain(con *console) *cobra.Command {
   hyperctl manifest explain output_format`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			var paths []string
-			if len(args) == 0 {
-				for _, f := range manifest.Fields() {
-					paths = append(paths, f.Path)
-				}
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return paths, cobra.ShellCompDirectiveNoFileComp
+			return manifestPaths(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error { return runManifestExplain(con, strings.Join(args, "")) },
 	}
 }
 
+// manifestPaths are the paths of all keys.
+func manifestPaths() []string {
+	var paths []string
+	for _, f := range manifest.Fields() {
+		paths = append(paths, f.Path)
+	}
+	return paths
+}
+
 func runManifestExplain(con *console, path string) error {
 	fields := manifest.LookupFields(path)
 	if len(fields) == 0 {
-		return &failure{exit: exitNotFound, what: fmt.Sprintf("no dialect has a key %q", path), try: "hyperctl manifest explain"}
+		try := "hyperctl manifest explain"
+		if near := strictyaml.Nearest(path, manifestPaths()); near != "" {
+			try += " " + quoteArg(near)
+		}
+		return &failure{exit: exitNotFound, what: fmt.Sprintf("no dialect has a key %q", path), try: try}
 	}
 	plain := func(f func(manifest.Field) string) func(manifest.Field) (string, string) {
 		return func(m manifest.Field) (string, string) { return cleanLine(f(m)), "" }

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/spf13/pflag"
 	"gopkg.in/yaml.v3"
 )
 
@@ -38,6 +41,34 @@ func (e enum) Set(s string) error {
 
 // Type is what help shows for the value.
 func (e enum) Type() string { return strings.Join(e.words, "|") }
+
+// timeValue is a flag that takes a length of time.
+type timeValue time.Duration
+
+// timeFlag adds a flag for a length of time that is 0 unless it is given.
+func timeFlag(f *pflag.FlagSet, value *time.Duration, name, usage string) {
+	f.Var((*timeValue)(value), name, usage)
+}
+
+func (t *timeValue) String() string {
+	if *t == 0 {
+		return "0"
+	}
+	return time.Duration(*t).String()
+}
+
+// Set takes a number with its unit.
+func (t *timeValue) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return errors.New("want a number and its unit, as 30s, 10m or 2h")
+	}
+	*t = timeValue(d)
+	return nil
+}
+
+// Type is what help shows for the value.
+func (*timeValue) Type() string { return "time" }
 
 // outputMode is the form in which results are printed.
 type outputMode string

@@ -80,6 +80,10 @@ func newRoot(con *console, started func()) *cobra.Command {
 	)
 	con.takeEnvironment(cmd)
 	cmd.AddCommand(newTopics()...)
+	cmd.InitDefaultCompletionCmd()
+	if c, _, err := cmd.Find([]string{"completion"}); err == nil { // cobra's own takes any word for a shell, prints its help and ends with 0
+		c.Args, c.RunE = unknownCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
 	return cmd
 }
 
@@ -112,10 +116,25 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	if cmd.SuggestionsMinimumDistance == 0 {
 		cmd.SuggestionsMinimumDistance = 2
 	}
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+	switch near, elsewhere := cmd.SuggestionsFor(args[0]), sameName(cmd.Root(), args[0]); {
+	case elsewhere != nil:
+		f.try = elsewhere.CommandPath()
+	case len(near) > 0:
 		f.try = cmd.CommandPath() + " " + near[0]
-	} else {
+	default:
 		f.try = cmd.CommandPath() + " --help"
 	}
 	return f
+}
+
+// sameName finds the command of a group that is called so: somebody who types hyperctl status means hyperctl workflow status.
+func sameName(root *cobra.Command, name string) *cobra.Command {
+	for _, group := range root.Commands() {
+		for _, cmd := range group.Commands() {
+			if cmd.Name() == name && cmd.IsAvailableCommand() {
+				return cmd
+			}
+		}
+	}
+	return nil
 }

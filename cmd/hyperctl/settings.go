@@ -60,6 +60,9 @@ func (c *console) readSettings(flags *pflag.FlagSet) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			file = ""
+		case errors.Is(err, fs.ErrPermission): // runuser and sudo may leave HOME as it was
+			return &failure{exit: exitDenied, what: "cannot read " + file, why: "this user has no access to it",
+				try: "env XDG_CONFIG_HOME=/nonexistent hyperctl ..., which does without the file, or set HOME to this user's own", err: err}
 		case err != nil:
 			return &failure{exit: exitError, what: "cannot read " + file, why: cleanLine(err.Error()), err: err}
 		}
