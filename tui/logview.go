@@ -19,13 +19,17 @@ func (m *model) logLines() []string {
 
 // noLog says why there is none.
 func (m *model) noLog() string {
-	switch m.detail.Job.State {
-	case "":
+	switch j := m.detail.Job; {
+	case j.State == "":
 		return ""
-	case queue.Queued, queue.Waiting, queue.Ignored:
+	case j.State == queue.Queued || j.State == queue.Waiting || j.State == queue.Ignored:
 		return "it did not start yet"
-	case queue.Running:
+	case j.State == queue.Running:
 		return "nothing said yet"
+	case j.Kind == "batch":
+		return "the jobs that it became have logs of their own"
+	case j.StartedAt == nil && m.detail.Ended.Stage == "":
+		return "it ended before it started"
 	}
 	return "logs of ended jobs are kept for a while only"
 }

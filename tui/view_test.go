@@ -216,3 +216,18 @@ func TestAnyKeysOnAnySize(t *testing.T) {
 		}
 	})
 }
+
+func TestWhyThereIsNoLog(t *testing.T) {
+	at := time.Date(2026, 11, 22, 14, 0, 0, 0, time.UTC)
+	for want, j := range map[string]queue.Job{
+		"it did not start yet":                           {State: queue.Waiting},
+		"nothing said yet":                               {State: queue.Running, StartedAt: &at},
+		"it ended before it started":                     {State: queue.Failed, Code: "H2K-JOB-003"},
+		"the jobs that it became have logs of their own": {State: queue.Done, Kind: "batch"},
+		"logs of ended jobs are kept for a while only":   {State: queue.Failed, StartedAt: &at},
+	} {
+		if got := (&model{detail: jobs.Detail{Job: j}}).noLog(); got != want {
+			t.Errorf("of a job that is %s: %q, want %q", j.State, got, want)
+		}
+	}
+}

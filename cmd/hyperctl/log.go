@@ -77,10 +77,14 @@ func runLog(ctx context.Context, con *console, key string, follow bool) error {
 // openLog opens the log of a job.
 func openLog(j queue.Job) (*os.File, error) {
 	none := &failure{exit: exitNotFound, what: "job " + j.Name + " has no log", try: "hyperctl workflow show " + quoteArg(jobKey(j))}
-	switch j.State {
-	case queue.Queued, queue.Waiting:
+	switch {
+	case j.State == queue.Queued || j.State == queue.Waiting:
 		none.why = "it did not start yet"
-	case queue.Done, queue.Failed:
+	case j.Kind == "batch":
+		none.why = "the jobs that it became have logs of their own"
+	case ended(j) && j.StartedAt == nil && j.Stage == "":
+		none.why = "it ended before it started"
+	case ended(j):
 		none.why = "logs of ended jobs are kept for a while only; the record is kept"
 	}
 	if j.LogPath == "" {

@@ -246,10 +246,12 @@ func TestHintNamesTheJob(t *testing.T) {
 	for _, c := range [][2]string{
 		{"Copy it again, then: hyperctl workflow retry JOB", "Copy it again, then: hyperctl workflow retry 01A"},
 		{"hyperctl workflow show JOB -o wide", "hyperctl workflow show 01A -o wide"},
+		{"Look at hyperctl workflow log JOB. Then: hyperctl workflow retry JOB.", "Look at hyperctl workflow log 01A. Then: hyperctl workflow retry 01A."},
+		{"check it first: hyperctl manifest validate FILE", "check it first: hyperctl manifest validate '/w/failed/my vm.yaml'"},
 		{"H2K-JOB-001 is told by the JOBS", "H2K-JOB-001 is told by the JOBS"},
 		{"", ""},
 	} {
-		if got := hintOf(queue.Job{ID: "01A", Hint: c[0]}); got != c[1] {
+		if got := hintOf(queue.Job{ID: "01A", Kind: "manifest", Path: "/w/failed/my vm.yaml", Hint: c[0]}); got != c[1] {
 			t.Errorf("%q became %q, want %q", c[0], got, c[1])
 		}
 	}

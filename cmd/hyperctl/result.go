@@ -38,12 +38,15 @@ func ended(j queue.Job) bool {
 	return j.State == queue.Done || j.State == queue.Failed || j.State == queue.Ignored
 }
 
-// hintOf is what to do about a failed job, with its own name where the hint only says JOB.
+// hintOf is what to do about a failed job, with its own name where the hint only says JOB, and that of a manifest where it says FILE.
 func hintOf(j queue.Job) string {
 	words := strings.Split(j.Hint, " ")
 	for i, w := range words {
-		if w == "JOB" {
-			words[i] = quoteArg(jobKey(j))
+		if rest, ok := strings.CutPrefix(w, "JOB"); ok && strings.Trim(rest, ".,;") == "" {
+			words[i] = quoteArg(jobKey(j)) + rest
+		}
+		if w == "FILE" && i > 0 && words[i-1] == "validate" && j.Kind == "manifest" && j.Path != "" {
+			words[i] = quoteArg(j.Path)
 		}
 	}
 	return strings.Join(words, " ")

@@ -155,14 +155,18 @@ func daemonStatus(src interface {
 	return st, live, err
 }
 
-// startLine says how to start the daemon.
-func startLine(dir string) string {
-	return "sudo systemctl start hyper2kvm-workflow, or hyper2kvmd --workflow-dir " + quoteArg(dir)
+// startLine says how to start the daemon; output is where the last one put its results, or "".
+func startLine(dir, output string) string {
+	s := "sudo systemctl start hyper2kvm-workflow, or hyper2kvmd --workflow-dir " + quoteArg(dir)
+	if output != "" {
+		s += " --output-dir " + quoteArg(output)
+	}
+	return s
 }
 
 // daemonFailure is the error for a daemon that is not there; nil when it runs.
 func daemonFailure(live queue.Liveness, st queue.Status, dir string, now time.Time) *failure {
-	f := &failure{exit: exitDaemon, try: startLine(dir)}
+	f := &failure{exit: exitDaemon, try: startLine(dir, st.OutputDir)}
 	switch live {
 	case queue.LiveRunning:
 		return nil

@@ -126,12 +126,12 @@ func (c *console) layoutFailure(dir string, err error) error {
 	case isDir(dir):
 		f.exit, f.code, f.what = exitDaemon, "", "the daemon never ran on "+dir
 		f.why = "it is no workflow directory yet: the daemon makes what is missing in it when it starts"
-		f.try = startLine(dir)
+		f.try = startLine(dir, "")
 	default:
 		f.exit, f.code, f.what = exitNotFound, "", "there is no directory "+dir
 		f.why, f.try = c.opts.dirOrigin+" names it", "hyperctl --workflow-dir DIR ..."
 		if c.opts.dirOrigin == "" { // nobody named it here, so that it is the daemon's
-			f.why, f.try = c.opts.daemonConfig+" names it, and the daemon makes it when it starts", startLine(dir)
+			f.why, f.try = c.opts.daemonConfig+" names it, and the daemon makes it when it starts", startLine(dir, "")
 		}
 	}
 	return f

@@ -57,7 +57,7 @@ func chooseFormat(f disk.File, name, stated string) (string, error) {
 	case stated == "" && err != nil:
 		return "", err
 	case stated == "" && found == manifest.FormatRaw && !mayBeRaw(contentName(f, name)):
-		return "", coded(manifest.CodeSourceUnknown, "copy the file again; if it is a raw disk, rename it to end in .img or state format: raw",
+		return "", coded(manifest.CodeSourceUnknown, "copy the file again; if it is a raw disk, rename it to end in .img, or say input_format: raw in a manifest",
 			fmt.Errorf("%s is of no known format, and its name does not say that it is a raw disk", machine.Quote(name)))
 	case stated == "" || stated == found:
 		return found, nil

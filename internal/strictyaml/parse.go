@@ -26,7 +26,7 @@ const (
 // is JSON and as YAML if not. On faults the node is nil when nothing could be read at all, and else holds what could.
 func Parse(name string, b []byte) (*Node, []Fault) {
 	if len(b) > MaxBytes {
-		return nil, []Fault{{Reason: Limit, Message: fmt.Sprintf("the file has %d bytes; %d are allowed", len(b), MaxBytes)}}
+		return nil, []Fault{{Reason: Limit, Message: fmt.Sprintf("the file has more than %d bytes", MaxBytes)}}
 	}
 	src := newSource(b)
 	if f := encoding(src); f != nil {
