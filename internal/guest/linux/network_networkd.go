@@ -78,6 +78,9 @@ func readNetworkd(f *iniFile) []netEntry {
 	return entries
 }
 
+// sourceHypervisors are systemd's names of what a guest may come from.
+var sourceHypervisors = []string{"vmware", "microsoft", "oracle", "xen", "parallels"}
+
 func (networkdNet) edit(file string, text []byte, plan netPlan) ([]byte, []string, error) {
 	ext := path.Ext(file)
 	if ext == ".netdev" {
@@ -91,6 +94,13 @@ func (networkdNet) edit(file string, text []byte, plan netPlan) ([]byte, []strin
 		}
 		why = append(why, "it matches the driver of another hypervisor's card")
 		return value + " " + strings.Join(virtualNICDrivers, " "), true
+	})
+	f.rewrite("Match", "Virtualization", func(value string) (string, bool) {
+		if !slices.Contains(sourceHypervisors, value) {
+			return value, true
+		}
+		why = append(why, "it holds on another hypervisor alone")
+		return "vm", true
 	})
 	name := f.get("Link", "Name")
 	if ext == ".network" {
