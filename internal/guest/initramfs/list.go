@@ -72,11 +72,11 @@ func (l *lister) parts() error {
 				l.trailing = true
 				return nil
 			}
+		case method.name != "": // behind microcode too: what the guest starts from is in it, and not known
+			return fmt.Errorf("%w: %s", ErrUnsupported, method.name)
 		case len(l.archives) > 0:
 			l.trailing = true
 			return nil
-		case method.name != "":
-			return fmt.Errorf("%w: %s", ErrUnsupported, method.name)
 		default:
 			return fmt.Errorf("%w: it begins with %.16q", ErrFormat, head)
 		}

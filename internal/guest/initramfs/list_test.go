@@ -204,6 +204,7 @@ func TestListRefuses(t *testing.T) {
 		{"text", []byte("this is a text and no image"), initramfs.ErrFormat},
 		{"kernel", append([]byte("MZ"), make([]byte, 600)...), initramfs.ErrFormat},
 		{"lzo", []byte("\x89LZO\x00\r\n\x1a\n and more"), initramfs.ErrUnsupported},
+		{"lzo behind microcode", append(initramfstest.Archive(map[string]string{"kernel/x86/microcode/GenuineIntel.bin": "x"}), "\x89LZO\x00\r\n\x1a\n and more"...), initramfs.ErrUnsupported},
 		{"odc", []byte("070707 and more of it"), initramfs.ErrUnsupported},
 		{"cut", whole[:len(whole)-200], initramfs.ErrCorrupt},
 		{"no trailer", whole[:len(whole)-124], initramfs.ErrCorrupt},
