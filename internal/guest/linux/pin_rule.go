@@ -20,6 +20,9 @@ const rulesDir = "/etc/udev/rules.d"
 // rulesFile is the file in which udev itself kept the names of cards, until systemd 197.
 const rulesFile = rulesDir + "/70-persistent-net.rules"
 
+// rulesBeside takes new rules where images have a folder or a link to /dev/null under that name, so that no rules gather there.
+const rulesBeside = rulesDir + "/70-hyper2kvm-net.rules"
+
 // ruleTerm is one term of a udev rule: KEY{attribute} operator "value".
 var ruleTerm = regexp.MustCompile(`([A-Z]+(?:\{[^}]*\})?)\s*(==|!=|\+=|:=|-=|=)\s*"([^"]*)"`)
 
@@ -131,8 +134,16 @@ func (e *ruleEdits) dropStale(plan netPlan) {
 // changes returns one change for each file.
 func (e *ruleEdits) changes(ctx context.Context, tree guest.FS) ([]guest.Change, error) {
 	files := slices.Sorted(maps.Keys(e.lines))
-	if len(e.added) > 0 && !slices.Contains(files, rulesFile) {
-		files = append(files, rulesFile)
+	addTo := rulesFile
+	switch info, err := tree.Lstat(ctx, rulesFile); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case !info.Mode.IsRegular():
+		addTo = rulesBeside
+	}
+	if len(e.added) > 0 && !slices.Contains(files, addTo) {
+		files = append(files, addTo)
 	}
 	var changes []guest.Change
 	for _, named := range files {
@@ -145,7 +156,7 @@ func (e *ruleEdits) changes(ctx context.Context, tree guest.FS) ([]guest.Change,
 			return nil, err
 		}
 		var added []ruleEdit
-		if named == rulesFile {
+		if named == addTo {
 			added = e.added
 		}
 		edited, why := editRules(string(text), e.lines[named], added)
