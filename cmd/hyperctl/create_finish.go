@@ -64,7 +64,7 @@ func (c *console) finishCreate(ctx context.Context, o *createOptions, r wizard.R
 	if r.File != "" && !c.opts.output.machine() && !c.opts.quiet && r.Action != wizard.Submit && r.Action != wizard.Print {
 		line := clean(r.File) + ": saved"
 		if r.Action == wizard.Save {
-			line += ". Next: hyperctl manifest submit -f " + clean(quoteArg(r.File))
+			line += ". Next: " + clean(submitLine(r.File, content, o.near(r.File)...))
 		}
 		fmt.Fprintln(c.out, line)
 	}
@@ -109,14 +109,19 @@ func (c *console) contentOf(r wizard.Result) ([]byte, error) {
 	return content, nil
 }
 
-// submitForm hands in the manifest, as manifest submit does, and the files that go with it.
-func (c *console) submitForm(ctx context.Context, o *createOptions, r wizard.Result) error {
-	form := r.Form.Clone()
-	at := []string{filepath.Dir(r.File), "."}
+// near are the directories where the files of a manifest are looked for.
+func (o *createOptions) near(file string) []string {
+	at := []string{filepath.Dir(file), "."}
 	if o.from != "" {
 		at = append(at, filepath.Dir(o.from))
 	}
-	files, elsewhere, err := filesOf(form, at, r.Copy)
+	return at
+}
+
+// submitForm hands in the manifest, as manifest submit does, and the files that go with it.
+func (c *console) submitForm(ctx context.Context, o *createOptions, r wizard.Result) error {
+	form := r.Form.Clone()
+	files, elsewhere, err := filesOf(form, o.near(r.File), r.Copy)
 	if err != nil {
 		return err
 	}

@@ -145,7 +145,7 @@ func runGenerate(con *console, o generateOptions) error {
 	}
 	return con.printOne(o.file, o.file, func(w io.Writer) {
 		if !con.opts.quiet {
-			fmt.Fprintf(w, "%s: written. Next: hyperctl manifest submit -f %s\n", clean(o.file), clean(quoteArg(o.file)))
+			fmt.Fprintf(w, "%s: written. Next: %s\n", clean(o.file), clean(submitLine(o.file, b, "."))) // plain names are of files here
 		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hyper2kvm/internal/manifest"
 	"hyper2kvm/internal/queue"
 )
 
@@ -155,18 +155,36 @@ func absentText(p parcel, absent []string) string {
 		list += fmt.Sprintf(" and %d more", more)
 	}
 	s := fmt.Sprintf("%s names %s, which %s not submitted with it: the job waits until %s in the queue", p.name(), list, was, it)
-	if p.doc.path == "-" || len(names) < len(absent) {
+	if p.doc.path == "-" {
 		return s
 	}
-	var beside []string
-	for _, name := range names {
-		path := filepath.Join(filepath.Dir(p.doc.path), name)
-		if _, err := os.Stat(path); err != nil {
-			return s
-		}
-		beside = append(beside, quoteArg(path))
+	if files := filesIn(absent, filepath.Dir(p.doc.path)); files != "" {
+		s += ". Hand in what lies beside it: hyperctl manifest submit" + files
 	}
-	return s + ". Hand in what lies beside it: hyperctl manifest submit " + strings.Join(beside, " ")
+	return s
+}
+
+// submitLine is the command that hands in a manifest that was just written, with the files that it names and that are in one of dirs.
+func submitLine(file string, content []byte, dirs ...string) string {
+	doc := document{path: file}
+	doc.drafts, _ = manifest.Load(file, content)
+	return "hyperctl manifest submit -f " + quoteArg(file) + filesIn(parcel{doc: &doc}.absent(), dirs...)
+}
+
+// filesIn are arguments for files that are each in one of dirs; "" when one is not, or there are too many for a line.
+func filesIn(names []string, dirs ...string) string {
+	if len(names) > maxAbsent {
+		return ""
+	}
+	args := ""
+	for _, name := range names {
+		path := findBeside(name, dirs)
+		if path == "" {
+			return ""
+		}
+		args += " " + quoteArg(path)
+	}
+	return args
 }
 
 // deliveryFailure says what did not get into the queue, and what did.
