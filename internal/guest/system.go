@@ -35,8 +35,8 @@ type System struct {
 	Tools       []string     `json:"tools,omitempty"`      // packages or installations that serve another hypervisor, and qemu-guest-agent
 	SELinux     string       `json:"selinux,omitempty"`    // enforcing, permissive, disabled; "" = none
 
-	// Renumbered: the guest's kernel counted its disks in another order than the VM's, as the root's line in fstab tells as long as it has
-	// a kernel's name, which no repair leaves there.
+	// Renumbered: the guest's kernel counted its disks in another order than the VM's, as fstab tells as long as it has kernel names, which
+	// the repair takes away.
 	Renumbered bool `json:"renumbered,omitempty"`
 
 	Hibernated bool   `json:"hibernated,omitempty"` // Windows: hiberfil or fast start; Linux: a swap with an image

@@ -1,7 +1,6 @@
 package linux
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -35,7 +34,7 @@ func splitAlias(spec string) (base string, part int, ok bool) {
 // splitAlias also takes kernel names as names of some disk, where the guest's order of disks is not the VM's.
 func (d *devices) splitAlias(spec string) (base string, part int, ok bool) {
 	if n, ok := parseDiskName(strings.TrimPrefix(spec, "/dev/")); ok && d.mixed {
-		return fmt.Sprintf("%s%d", kernelOrder, n.disk), n.part, true
+		return kernelOrder + wholeDisk(strings.TrimPrefix(spec, "/dev/"), n.part), n.part, true
 	}
 	return splitAlias(spec)
 }
@@ -49,11 +48,15 @@ func byHardware(spec string) bool {
 }
 
 // aliases tells which disk each name of a disk means, from all uses in a file together. Told is what only one disk fits: by what all
-// its partitions must hold, by the root file system, by elimination among paths, and by the order of the addresses on a controller
+// its partitions must hold, by the root file system, by elimination among paths, by what is another entry's already, and by the order of the addresses on a controller
 // whose disks are all named. A name that stays open is not in the answer.
 func (d *devices) aliases(uses []use) map[string]int {
-	fitting := map[string][]int{}
+	fitting, parts := map[string][]int{}, map[string][]int{}
+	taken := map[string]bool{} // volumes that are known to be those of entries
 	for _, u := range uses {
+		if kind, value, ok := parseID(u.spec); ok {
+			taken[d.findID(u, kind, value).volume.Device] = true
+		}
 		base, part, ok := d.splitAlias(u.spec)
 		if !ok || base == "" || foreignName(strings.TrimPrefix(u.spec, "/dev/")) {
 			continue
@@ -66,11 +69,15 @@ func (d *devices) aliases(uses []use) map[string]int {
 			disks = d.allDisks()
 		}
 		fitting[base] = slices.DeleteFunc(disks, func(disk int) bool { return !d.diskFits(u, disk, part) })
+		parts[base] = append(parts[base], part)
 	}
 	told := map[string]int{}
 	for range fitting {
 		before := len(told)
 		for _, base := range slices.Sorted(maps.Keys(fitting)) {
+			if free := d.untaken(fitting[base], parts[base], taken); len(free) == 1 {
+				fitting[base] = free
+			}
 			if disks := fitting[base]; len(disks) == 1 {
 				told[base] = disks[0]
 				eliminate(fitting, base)
@@ -82,6 +89,15 @@ func (d *devices) aliases(uses []use) map[string]int {
 	}
 	d.rank(fitting, told)
 	return told
+}
+
+// untaken returns those disks on which none of the partitions is what another entry is known to be. A btrfs may be mounted often.
+func (d *devices) untaken(disks, parts []int, taken map[string]bool) []int {
+	return slices.DeleteFunc(slices.Clone(disks), func(disk int) bool {
+		return slices.ContainsFunc(d.system.Volumes, func(v guest.Volume) bool {
+			return v.Disk == disk && slices.Contains(parts, v.Partition) && taken[v.Device] && v.Type != "btrfs"
+		})
+	})
 }
 
 func (d *devices) allDisks() []int {

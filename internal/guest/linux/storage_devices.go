@@ -74,13 +74,7 @@ func newDevices(ctx context.Context, files *fileSet, system guest.System) (*devi
 	if err != nil {
 		return nil, err
 	}
-	root := d.rootVolume()
-	for line := range strings.Lines(fstab) {
-		if l, ok := parseFstabLine(line); ok && l.point == "/" && root.fate == fateFound && root.volume.Disk >= 0 {
-			n, ok := parseDiskName(strings.TrimPrefix(l.spec, "/dev/"))
-			d.mixed = d.mixed || ok && n.disk != root.volume.Disk
-		}
-	}
+	d.mixed = d.mixed || d.renumbered(fstab)
 	return d, nil
 }
 

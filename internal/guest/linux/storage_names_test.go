@@ -81,3 +81,14 @@ func TestOrderOfDisksStaysKnown(t *testing.T) {
 		t.Errorf("nothing tells the order: %v, %v", fresh.Renumbered, err)
 	}
 }
+
+func TestWholeDisk(t *testing.T) {
+	for name, want := range map[string]string{
+		"sda1": "sda", "sdp12": "sdp", "hdc": "hdc", "xvdf1": "xvdf", "nvme0n1p2": "nvme0n1", "nvme0n1": "nvme0n1", "mmcblk0p1": "mmcblk0", "cciss/c0d1p2": "cciss/c0d1",
+	} {
+		n, ok := parseDiskName(name)
+		if got := wholeDisk(name, n.part); !ok || got != want {
+			t.Errorf("%s is on %s, want %s", name, got, want)
+		}
+	}
+}
