@@ -18,7 +18,7 @@ import (
 func drawnGuest(t *rapid.T) (*guesttest.Tree, Options) {
 	tree := guesttest.NewTree()
 	mac := rapid.SampledFrom([]string{"", "00:50:56:aa:bb:01", "00:50:56:aa:bb:02", "00:50:56:AA:BB:03", "00:0c:29:11:22:33", "00:0c:29:11:22:44"})
-	name := rapid.SampledFrom([]string{"eth0", "eth1", "eth10", "ens160", "ens192", "ens19", "lan0"})
+	name := rapid.SampledFrom([]string{"eth0", "eth1", "eth10", "ens160", "ens192", "ens19", "lan0", "wg-home"})
 	systemd := rapid.SampledFrom([]string{"none", "old", "new"}).Draw(t, "systemd")
 	if systemd != "none" {
 		tree.Text("/usr/lib/systemd/systemd-udevd", "x")
@@ -28,6 +28,14 @@ func drawnGuest(t *rapid.T) (*guesttest.Tree, Options) {
 	}
 	if systemd == "new" {
 		tree.Text("/usr/lib/systemd/libsystemd-shared-255.so", "x")
+	}
+	switch rapid.IntRange(0, 5).Draw(t, "oddity") {
+	case 0:
+		tree.Text("/usr/bin/udevinfo", "x")
+	case 1:
+		tree.Text(linkDir+"/10-all.link", "[Match]\nDriver=vmxnet3\n[Link]\nNamePolicy=slot\n")
+	case 2:
+		tree.Text(linkDir+"/10-any.network", "[Match]\nName=ens*\n[Network]\nDHCP=yes\n")
 	}
 	var interfaces, netplan strings.Builder
 	for i := range rapid.IntRange(0, 4).Draw(t, "interfaces") {
@@ -52,7 +60,9 @@ func drawnGuest(t *rapid.T) (*guesttest.Tree, Options) {
 		case 5:
 			if m != "" {
 				old, _ := tree.Get(rulesFile)
-				tree.Text(rulesFile, string(old.Data)+ruleText(n, m)+"\n")
+				driver := rapid.SampledFrom([]string{"?*", "vmxnet3"}).Draw(t, "driver")
+				kernel := rapid.SampledFrom([]string{"", `KERNEL=="eth*", `}).Draw(t, "kernel")
+				tree.Text(rulesFile, string(old.Data)+strings.NewReplacer("?*", driver, "NAME=", kernel+"NAME=").Replace(ruleText(n, m))+"\n")
 			}
 		}
 	}
