@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"hyper2kvm/internal/disk"
+	"hyper2kvm/internal/machine"
 	"hyper2kvm/internal/queue"
 )
 
@@ -103,6 +104,7 @@ var kinds = []struct {
 	{fs.ErrNotExist, exitNotFound, ""},
 	{disk.ErrMissing, exitNotFound, "put the missing file beside the image, under the name that the image gives"},
 	{disk.ErrTruncated, exitError, "copy the image again, and compare the sizes"},
+	{machine.ErrTruncated, exitError, "copy the file again, and compare the sizes"},
 	{syscall.ENOSPC, exitError, "free some space, or choose another file system"},
 }
 

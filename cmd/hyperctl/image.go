@@ -14,6 +14,7 @@ import (
 	"hyper2kvm/internal/disk"
 	"hyper2kvm/internal/disk/formats"
 	"hyper2kvm/internal/disk/packed"
+	"hyper2kvm/internal/machine"
 	"hyper2kvm/internal/manifest"
 )
 
@@ -61,6 +62,8 @@ var imageCodes = []struct {
 	{disk.ErrMissing, manifest.CodeImageMissing},
 	{disk.ErrLimit, manifest.CodeImageLimit},
 	{disk.ErrFormat, manifest.CodeSourceMismatch},
+	{machine.ErrTruncated, manifest.CodeSourceTruncated},
+	{machine.ErrDescriptor, manifest.CodeMachineDescriptor},
 }
 
 // imageFailure says which image an error is about, and what can be done.
@@ -82,7 +85,7 @@ func imageFailure(path string, err error) error {
 	case errors.As(err, &at) && f.code == manifest.CodeImageUnsupported && packed.IsMethod(at.Format):
 		f.try = "hyperctl image convert " + quoteArg(path) + " DISK.qcow2: it unpacks the file and converts what is in it"
 	}
-	if ext := strings.ToLower(filepath.Ext(path)); ext == ".ova" || ext == ".ovf" || ext == ".vmx" {
+	if ext := strings.ToLower(filepath.Ext(path)); ext == ".ovf" || ext == ".vmx" || ext == ".ova" && f.code == manifest.CodeImageUnsupported {
 		f.try = "hyperctl manifest submit " + quoteArg(path) + " --wait: this describes a whole VM, and the daemon converts it with all its disks"
 	}
 	return &f

@@ -94,7 +94,7 @@ func withCompanions(ctx context.Context, paths []string) ([][]string, error) {
 				beside := filepath.Join(filepath.Dir(path), filepath.FromSlash(name))
 				if _, err := os.Lstat(beside); err != nil {
 					return nil, &failure{exit: exitNotFound, code: manifest.CodeImageMissing, what: path + " needs " + clean(name) + ", which is not beside it",
-						try: "put it into " + filepath.Dir(path) + ", then submit again"}
+						try: "put it beside " + quoteArg(path) + ", then submit again"}
 				}
 				group = append(group, beside)
 				brought[beside] = true
