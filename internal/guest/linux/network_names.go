@@ -17,6 +17,11 @@ func slotName(slot int) string {
 	return "ens" + strconv.Itoa(slot&0x3ff+slot>>10)
 }
 
+// compareSlots orders slots as a kernel finds them on VMware's bus: by the bridge, its function, and the place behind it.
+func compareSlots(a, b int) int {
+	return cmp.Or(cmp.Compare(a>>5&0x1f, b>>5&0x1f), cmp.Compare(a>>10, b>>10), cmp.Compare(a&0x1f, b&0x1f))
+}
+
 // notCards are names that guests give to what is no wired card.
 var notCards = regexp.MustCompile(`^(lo|(bond|team|br|virbr|docker|veth|tun|tap|wg|ppp|sit|gre|dummy|vlan|vmbr|wlan|ib|lxcbr|lxdbr|cni|flannel|ovs)[0-9].*|wl.+|ww.+|veth.+|br-.+|docker.*|default|all)$`)
 

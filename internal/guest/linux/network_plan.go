@@ -201,6 +201,9 @@ func (p *netPlan) assignRest() {
 	case len(rest) == 1 && len(free) == 1 && p.tellable(free[0]):
 		p.assign(&p.subjects[rest[0]], free[0], "one card and one configured interface are left")
 	case len(rest) == len(free) && !slices.Contains(names, "") && p.allMACs(free):
+		if p.kernel && !slices.ContainsFunc(free, func(i int) bool { return slotName(p.nics[i].Slot) == "" }) {
+			slices.SortStableFunc(free, func(a, b int) int { return compareSlots(p.nics[a].Slot, p.nics[b].Slot) })
+		}
 		for k, j := range rest {
 			p.assign(&p.subjects[j], free[k], "by order")
 		}
