@@ -59,10 +59,10 @@ func (f *iniFile) all(section, key string) []string {
 	return values
 }
 
-// words returns the words of a list that may go on over several assignments; an empty one forgets those before it.
-func (f *iniFile) words(section, key string) []string {
+// matches returns the words of a list of [Match], which may go on over several assignments; an empty one forgets those before it.
+func (f *iniFile) matches(key string) []string {
 	var words []string
-	for _, value := range f.all(section, key) {
+	for _, value := range f.all("Match", key) {
 		if words = append(words, strings.Fields(value)...); value == "" {
 			words = nil
 		}

@@ -36,7 +36,7 @@ func (networkdNet) read(file string, text []byte) ([]netEntry, error) {
 // readNetworkd returns an entry for each name that [Match] lists.
 func readNetworkd(f *iniFile) []netEntry {
 	var e netEntry
-	macs := slices.Concat(f.words("Match", "MACAddress"), f.words("Match", "PermanentMACAddress"))
+	macs := slices.Concat(f.matches("MACAddress"), f.matches("PermanentMACAddress"))
 	if len(macs) == 1 {
 		e.MAC = normalMAC(macs[0])
 	}
@@ -55,7 +55,7 @@ func readNetworkd(f *iniFile) []netEntry {
 	port := f.has("Network", "Bond") || f.has("Network", "Bridge") || f.has("Network", "VLAN") || f.has("Network", "MACVLAN")
 	kind := f.get("Match", "Type") + f.get("Match", "Kind")
 	e.virtual = kind != "" && !strings.Contains(kind, "ether")
-	names := f.words("Match", "Name")
+	names := f.matches("Name")
 	if len(names) == 0 || strings.HasPrefix(names[0], "!") { // any, or any but these
 		if port {
 			e.dhcp = true
@@ -105,7 +105,7 @@ func (networkdNet) edit(file string, text []byte, plan netPlan) ([]byte, []strin
 	name := f.get("Link", "Name")
 	if ext == ".network" {
 		name = ""
-		if names := f.words("Match", "Name"); len(names) == 1 {
+		if names := f.matches("Name"); len(names) == 1 {
 			name = names[0]
 		}
 	}

@@ -34,7 +34,7 @@ func parseLink(file string, text []byte) []namePin {
 	if name == "" || policy != "" || !cardName(name) {
 		return nil
 	}
-	macs := slices.Concat(f.words("Match", "MACAddress"), f.words("Match", "PermanentMACAddress"))
+	macs := slices.Concat(f.matches("MACAddress"), f.matches("PermanentMACAddress"))
 	driver := f.get("Match", "Driver")
 	if len(macs) == 0 {
 		return []namePin{{file: file, line: -1, name: name, driver: driver}}
