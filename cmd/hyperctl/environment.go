@@ -29,7 +29,7 @@ func (c *console) takeEnvironment(cmd *cobra.Command) {
 // readEnvironment gives the flags of a command that were not given the values of their variables.
 func (c *console) readEnvironment(cmd *cobra.Command) (err error) {
 	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-		if err != nil || f.Changed || f.Hidden || f.Name == "help" {
+		if err != nil || f.Changed || f.Hidden || f.Name == "help" || f.Name == "version" {
 			return
 		}
 		name := flagVariable(cmd, f.Name)

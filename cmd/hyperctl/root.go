@@ -26,6 +26,7 @@ const rootExample = `  hyperctl workflow status                        does the 
   hyperctl explain H2K-SRC-004                    what does this error mean`
 
 func newRoot(con *console, started func()) *cobra.Command {
+	var askVersion bool
 	cmd := &cobra.Command{
 		Use:           "hyperctl",
 		Short:         "Convert VMware and Hyper-V disks into VMs that boot on KVM",
@@ -34,7 +35,12 @@ func newRoot(con *console, started func()) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          unknownCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if askVersion {
+				return runVersion(con)
+			}
+			return cmd.Help()
+		},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if err := con.readSettings(cmd.Flags()); err != nil {
 				return err
@@ -57,6 +63,7 @@ func newRoot(con *console, started func()) *cobra.Command {
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print the causes of an error too")
 	f.StringVarP(&o.workflowDir, "workflow-dir", "d", "", "the workflow `directory`")
 	f.StringVar(&o.daemonConfig, "daemon-config", defaultDaemonConfig, "the daemon's configuration `file`, asked for the workflow directory")
+	cmd.Flags().BoolVar(&askVersion, "version", false, "the same as hyperctl version")
 	complete(cmd, "output", append(outputModes, templatePrefix))
 	complete(cmd, "color", colorModes)
 	complete(cmd, "progress", progressModes)
@@ -80,6 +87,18 @@ func newRoot(con *console, started func()) *cobra.Command {
 	)
 	con.takeEnvironment(cmd)
 	cmd.AddCommand(newTopics()...)
+	cmd.InitDefaultHelpCmd()
+	if c, _, err := cmd.Find([]string{"help"}); err == nil { // cobra's own takes any word, and helps with what stands before it
+		c.RunE = func(help *cobra.Command, args []string) error {
+			if on, rest, err := cmd.Find(args); err == nil && on.HasAvailableSubCommands() {
+				if err := unknownCommand(on, rest); err != nil {
+					return err
+				}
+			}
+			help.Run(help, args)
+			return nil
+		}
+	}
 	cmd.InitDefaultCompletionCmd()
 	if c, _, err := cmd.Find([]string{"completion"}); err == nil { // cobra's own takes any word for a shell, prints its help and ends with 0
 		c.Args, c.RunE = unknownCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
