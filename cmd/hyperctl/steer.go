@@ -92,6 +92,9 @@ var whenItStarts = map[string]string{
 
 // about sends one request about a job.
 func (s *steering) about(ctx context.Context, c queue.Control, j queue.Job) (string, error) {
+	if c.Verb == queue.VerbRelease && j.State != queue.Queued && j.State != queue.Waiting { // the daemon looks in the drop zone only
+		return "", fmt.Errorf("%w: %s is %s", queue.ErrState, j.Name, j.State)
+	}
 	if c.Verb == queue.VerbPriority && s.away() {
 		if j.State != queue.Queued && j.State != queue.Waiting {
 			return "", fmt.Errorf("%w: %s is %s; only what is in the queue has an order", queue.ErrState, j.Name, j.State)
