@@ -266,6 +266,22 @@ func TestFindTellsJobsOfOneNameApart(t *testing.T) {
 	}
 }
 
+// Who cancels hv where hv.vhd and hv.vhdx wait must say which. What can never be a job is not meant.
+func TestFindDoesNotGuess(t *testing.T) {
+	s := start(t, t.TempDir(), StartOptions{})
+	for _, name := range []string{"hv.vhd", "hv.vhdx", "one.img", "one.part"} {
+		drop(t, s, name, name)
+	}
+	if j, err := s.Find(t.Context(), "hv"); !errors.Is(err, ErrState) || !strings.Contains(err.Error(), `"hv.vhd" or "hv.vhdx"`) {
+		t.Errorf("%+v %v", j, err)
+	}
+	for key, want := range map[string]string{"hv.vhdx": "hv.vhdx", "one": "one.img", "one.part": "one.part"} {
+		if j, err := s.Find(t.Context(), key); err != nil || j.Name != want {
+			t.Errorf("find %q: %+v %v", key, j, err)
+		}
+	}
+}
+
 func TestRequestsAreAnswered(t *testing.T) {
 	s := start(t, t.TempDir(), StartOptions{})
 	client, err := Open(s.Dir())

@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Find finds one job by id, entry name, original name, job_id or path. Of several with the same name the newest wins: one in the
 // drop zone before a running one before finished ones, newest day first; but a running entry of this very name before one of the drop
-// zone that only has the job_id. x.img never means an x~2.img in the drop zone, which may be somebody else's. A finished job comes with
-// its whole record.
+// zone that only has the job_id. A job_id that two entries of the drop zone have is an ErrState. x.img never means an x~2.img in the
+// drop zone, which may be somebody else's. A finished job comes with its whole record.
 func (s *Spool) Find(ctx context.Context, key string) (Job, error) {
 	if key == "" {
 		return Job{}, fmt.Errorf("%w: no name given", ErrNotFound)
@@ -74,23 +75,40 @@ func (s *Spool) findQueued(name string) (Job, error) {
 	return j, err
 }
 
-// findQueuedID finds an entry of the drop zone by its job_id.
+// findQueuedID finds an entry of the drop zone by its job_id. Of several none is meant: to cancel either would be a guess.
 func (s *Spool) findQueuedID(key string) (Job, error) {
-	found := ""
+	var found []string
 	err := eachName(s.path(DirQueued), func(name string, _ byte) bool {
 		if !hidden(name) && key == jobIDOf(name) {
-			found = name
+			found = append(found, name)
 		}
-		return found == ""
+		return len(found) < maxMeant
 	})
 	if err != nil {
 		return Job{}, err
 	}
-	if found == "" {
-		return Job{}, fmt.Errorf("%w: %q", ErrNotFound, key)
+	if len(found) > 1 {
+		held := s.heldByName()
+		jobs := slices.DeleteFunc(slices.Clone(found), func(name string) bool {
+			state, _ := queuedState(name, true, held)
+			return state == Ignored
+		})
+		if len(jobs) > 0 {
+			found = jobs
+		}
 	}
-	return s.findQueued(found)
+	switch len(found) {
+	case 0:
+		return Job{}, fmt.Errorf("%w: %q", ErrNotFound, key)
+	case 1:
+		return s.findQueued(found[0])
+	}
+	slices.Sort(found)
+	return Job{}, fmt.Errorf("%w: %q may be %q or %q: give the whole name", ErrState, key, found[0], found[1])
 }
+
+// maxMeant is how many entries with one job_id are looked at.
+const maxMeant = 100
 
 // findID finds a job by its id, wherever it stands. The id says since when it can be there.
 func (s *Spool) findID(ctx context.Context, id string) (Job, error) {
