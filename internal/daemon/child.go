@@ -123,11 +123,8 @@ func (s Spawner) run(lock *os.File, temp string, tail io.Writer) (player, error)
 // wait waits for the process and ends what it left of its group, so that nothing holds the pipes or the queue's lock. It looks
 // before it takes the exit status, because as long as that is there the group's number belongs to nobody else.
 func (p *program) wait() error {
-	for {
-		err := unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
+	if !awaitEnd(p.cmd.Process.Pid) {
+		_ = waitid(unix.P_PID, p.cmd.Process.Pid)
 	}
 	p.mu.Lock()
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
@@ -139,6 +136,34 @@ func (p *program) wait() error {
 	}
 	_ = p.stdout.SetReadDeadline(time.Now().Add(pipeGrace)) // a pipe has deadlines
 	return err
+}
+
+// awaitEnd waits for the end of a process of ours without taking its exit status, and not in a system call, which can hold all of Go up
+// (see pollable of hyper2kvmd). It is false where the kernel is older than 5.10 and cannot say so.
+func awaitEnd(pid int) bool {
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return false
+	}
+	f := os.NewFile(uintptr(fd), "pidfd")
+	defer f.Close()
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	return conn.Read(func(fd uintptr) bool {
+		return !errors.Is(waitid(unix.P_PIDFD, int(fd)), unix.EAGAIN)
+	}) == nil
+}
+
+// waitid waits for the end of a process and leaves its exit status where it is. EAGAIN: it is asked by a descriptor that does not block,
+// and has not ended.
+func waitid(kind, id int) error {
+	for {
+		if err := unix.Waitid(kind, id, nil, unix.WEXITED|unix.WNOWAIT, nil); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
 
 // next reads the child's next message; io.EOF when it closed its stdout, or has ended and said all it had to say.

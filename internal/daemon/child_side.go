@@ -42,6 +42,7 @@ func ServeJob(ctx context.Context, in io.Reader, out io.Writer, o ChildOptions) 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	side := &childSide{out: &sender{w: out}, answers: make(chan message, 1), onStage: o.OnStage}
+	go side.listen(ctx, lines, cancel)
 	if m.Sandbox { // before a byte of the source is read
 		missing, err := sandbox.Enter(policy(*m.Request, o.Write))
 		if err != nil {
@@ -55,9 +56,6 @@ func ServeJob(ctx context.Context, in io.Reader, out io.Writer, o ChildOptions) 
 			side.Log("", "sandbox: "+part)
 		}
 	}
-	// Only now, because Enter stops all threads several times: one that goes into a read which does not end, in that moment, can hold
-	// Go 1.26 up until its monitor looks, a minute later.
-	go side.listen(ctx, lines, cancel)
 	report, err := convert.Execute(ctx, *m.Request, side, side, convert.Options{Clock: time.Now})
 	if errors.Is(context.Cause(ctx), errAborted) {
 		return errAborted

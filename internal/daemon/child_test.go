@@ -4,11 +4,14 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"hyper2kvm/internal/convert"
 )
@@ -88,6 +91,39 @@ func TestChildHoldsTheLock(t *testing.T) {
 		t.Errorf("fd 3 is %q, %v; want open", m.Text, err)
 	}
 	_ = c.wait()
+}
+
+// The end of a process is waited for without a thread that blocks, and its exit status is left for who takes it.
+func TestEndIsAwaited(t *testing.T) {
+	if fd, err := unix.PidfdOpen(os.Getpid(), unix.PIDFD_NONBLOCK); err != nil {
+		t.Skip("this kernel has no descriptors of processes that do not block:", err)
+	} else {
+		unix.Close(fd)
+	}
+	for range 20 {
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", "read x; exit 7")
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan bool)
+		go func() { ended <- awaitEnd(cmd.Process.Pid) }()
+		select {
+		case <-ended:
+			t.Fatal("it has not ended yet")
+		default:
+		}
+		in.Close()
+		if !<-ended {
+			t.Fatal("it cannot be waited for")
+		}
+		if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 7 {
+			t.Fatal("its exit status is gone:", err)
+		}
+	}
 }
 
 func TestChildThatDies(t *testing.T) {
