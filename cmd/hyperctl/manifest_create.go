@@ -70,7 +70,7 @@ too. Answers that did not get to a manifest are kept in a draft ($XDG_STATE_HOME
 	f.BoolVar(&o.print, "print", false, "print it; as JSON with -o json")
 	f.BoolVar(&o.copy, "copy", false, "submit: hand in the files too, whatever their path")
 	f.BoolVar(&o.sending.wait, "wait", false, "submit: wait until the jobs have ended")
-	timeFlag(f, &o.sending.timeout, "timeout", "submit: wait for this `time` at most; implies --wait")
+	timeoutFlag(f, &o.sending.timeout, "submit: wait for this `time` at most; implies --wait")
 	f.BoolVar(&o.noTUI, "no-tui", false, "ask in lines, on a terminal too")
 	f.StringVar(&o.theme, "theme", "", "full screen: `theme`, one of "+strings.Join(look.Themes, ", ")+" (default auto, or HYPERCTL_THEME)")
 	f.Var(nextVM{&o.said}, "next", "the flags from here on are of another VM")

@@ -45,9 +45,9 @@ func (e enum) Type() string { return strings.Join(e.words, "|") }
 // timeValue is a flag that takes a length of time.
 type timeValue time.Duration
 
-// timeFlag adds a flag for a length of time that is 0 unless it is given.
-func timeFlag(f *pflag.FlagSet, value *time.Duration, name, usage string) {
-	f.Var((*timeValue)(value), name, usage)
+// timeoutFlag adds --timeout, a length of time that is 0 unless it is given.
+func timeoutFlag(f *pflag.FlagSet, value *time.Duration, usage string) {
+	f.Var((*timeValue)(value), "timeout", usage)
 }
 
 func (t *timeValue) String() string {

@@ -25,7 +25,7 @@ start; the exit code is then 7 when it does not run in time.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runPing(cmd.Context(), con, timeout) },
 	}
-	timeFlag(cmd.Flags(), &timeout, "timeout", "wait for this `time` at most until it runs; 0 is not at all")
+	timeoutFlag(cmd.Flags(), &timeout, "wait for this `time` at most until it runs; 0 is not at all")
 	return cmd
 }
 

@@ -57,7 +57,7 @@ done, 6 when one failed, 7 when the time ran out and 130 after ^C; the jobs go o
 	fileFlag(cmd, &files)
 	f := cmd.Flags()
 	f.BoolVar(&o.wait, "wait", false, "wait until the jobs have ended")
-	timeFlag(f, &o.timeout, "timeout", "wait for this `time` at most; implies --wait")
+	timeoutFlag(f, &o.timeout, "wait for this `time` at most; implies --wait")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and submit nothing")
 	f.StringVar(&o.priority, "priority", "", "`when` they start: high, normal, low or a number from 1 (last) to 100 (first)")
 	complete(cmd, "priority", priorityWords)
@@ -176,15 +176,15 @@ func filesIn(names []string, dirs ...string) string {
 	if len(names) > maxAbsent {
 		return ""
 	}
-	args := ""
+	var args strings.Builder
 	for _, name := range names {
 		path := findBeside(name, dirs)
 		if path == "" {
 			return ""
 		}
-		args += " " + quoteArg(path)
+		args.WriteString(" " + quoteArg(path))
 	}
-	return args
+	return args.String()
 }
 
 // deliveryFailure says what did not get into the queue, and what did.

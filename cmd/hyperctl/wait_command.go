@@ -43,7 +43,7 @@ both of the last cases. A job that has ended already counts at once.`,
 	f := cmd.Flags()
 	f.BoolVar(&o.all, "all", false, "until all have ended; without names: all that are in the queue or run")
 	f.BoolVar(&o.any, "any", false, "until the first has ended")
-	timeFlag(f, &o.timeout, "timeout", "wait for this `time` at most; 0 is for ever")
+	timeoutFlag(f, &o.timeout, "wait for this `time` at most; 0 is for ever")
 	cmd.MarkFlagsMutuallyExclusive("all", "any")
 	return cmd
 }

@@ -40,7 +40,7 @@ failed in the meantime.`,
 	f := cmd.Flags()
 	f.BoolVar(&o.untilIdle, "until-idle", false, "end when no job is queued, waiting or running")
 	f.BoolVar(&o.failOnFailed, "fail-on-failed", false, "exit code 6 if a job failed while watching")
-	timeFlag(f, &o.timeout, "timeout", "end after this `time` with exit code 7; 0 is never")
+	timeoutFlag(f, &o.timeout, "end after this `time` with exit code 7; 0 is never")
 	return cmd
 }
 
