@@ -18,7 +18,7 @@ const (
 	hostAdapterAlias  = "scsi_hostadapter"
 )
 
-// suseMkinitrd reports whether the guest's mkinitrd is that of SUSE, which keeps its modules in /etc/sysconfig/kernel.
+// suseMkinitrd reports whether the guest's mkinitrd is that of SUSE, and returns the modules that it keeps in /etc/sysconfig/kernel.
 func suseMkinitrd(ctx context.Context, tree guest.FS) (modules []string, ok bool, err error) {
 	b, _, err := lookFile(ctx, tree, suseKernelConfig)
 	value, ok := parseShellVars(b).Get(suseModulesKey)
